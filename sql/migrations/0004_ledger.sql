@@ -1,0 +1,50 @@
+-- One row a batch, written with its rows: received = published + duplicate_claimed + refused, and
+-- published = stored + duplicate_stored + conflict + expired + erased.
+create table ledger (
+  batch_id uuid not null,
+  project_id text not null,
+  received_at timestamptz not null,
+  log_id text not null,
+  partition integer not null,
+  log_offset bigint not null,
+  collector text not null,
+  collector_start bigint not null,
+  collector_number bigint not null,
+  received integer not null,
+  published integer not null,
+  duplicate_claimed integer not null,
+  refused integer not null,
+  refused_duplicate integer not null,
+  stored integer not null,
+  duplicate_stored integer not null,
+  conflict integer not null,
+  expired integer not null,
+  erased integer not null,
+  weak integer not null,
+  digest bytea not null,
+  traceparent text,
+  stored_at timestamptz not null default now(),
+  constraint ledger_key primary key (batch_id),
+  constraint ledger_received_closes check (received = published + duplicate_claimed + refused),
+  constraint ledger_published_closes check (published = stored + duplicate_stored + conflict + expired + erased),
+  constraint ledger_refused_closes check (refused_duplicate between 0 and refused)
+);
+
+create index ledger_by_hour on ledger (project_id, received_at);
+create index ledger_by_receipt on ledger (collector, collector_start, collector_number);
+
+comment on table ledger is 'Every batch once, with the outcome of each of its events in numbers.';
+
+create table ledger_retransmissions (
+  log_id text not null,
+  partition integer not null,
+  log_offset bigint not null,
+  batch_id uuid not null,
+  collector text not null,
+  collector_start bigint not null,
+  collector_number bigint not null,
+  noted_at timestamptz not null default now(),
+  constraint ledger_retransmissions_key primary key (log_id, partition, log_offset)
+);
+
+comment on table ledger_retransmissions is 'Further records of a batch that the ledger already has: counted nowhere, noted here.';
