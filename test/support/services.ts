@@ -12,7 +12,10 @@ export function serviceUrl(name: ServiceName): string {
 /** `describe`, for a suite that stands on these services. */
 export function describeWith(names: readonly ServiceName[], title: string, body: () => void): void {
   const missing = names.filter((name) => process.env[urlName(name)] === undefined);
-  if (missing.length === 0) return describe(title, body);
+  if (missing.length === 0) {
+    describe(title, body);
+    return;
+  }
   const reasons = missing
     .map((name) => `${name}: ${process.env[missingName(name)] ?? "not started"}`)
     .join("; ");
