@@ -1,0 +1,58 @@
+// What every command shares: where it reads and writes, how it ends, and which exit code says what.
+import { readFileSync } from "node:fs";
+import { ConfigError, type ConfigSource } from "./config.ts";
+
+/** Exit codes: 0 fine, 1 the check or the work failed, 2 the command was misused. */
+export const exitCode = { fine: 0, failed: 1, misuse: 2 } as const;
+
+/** A command was called in a way it cannot serve; its text is for the person who typed it. */
+export class MisuseError extends Error {
+  override name = "MisuseError";
+}
+
+/** One line of `weir doctor`. */
+export interface Finding {
+  name: string;
+  state: "ok" | "weak" | "bad";
+  found: string;
+  /** What to do about it; empty where all is well. */
+  advice: string;
+}
+
+/** The environment of this process, with `_FILE` settings read from disk. */
+export const processSource: ConfigSource = {
+  env: process.env,
+  readFile: (path) => readFileSync(path, "utf8"),
+};
+
+/** Writes for a person, or, with `--json`, the result as one object on the last line. */
+export function print(json: boolean, result: Readonly<Record<string, unknown>>, text: () => string): void {
+  process.stdout.write(`${json ? JSON.stringify(result) : text()}\n`);
+}
+
+/** Runs a command's work and sets the exit code; an error is told in one line, without its stack. */
+export async function runCommand(work: () => Promise<number | undefined>): Promise<void> {
+  try {
+    process.exitCode = (await work()) ?? exitCode.fine;
+  } catch (error) {
+    const misuse = error instanceof ConfigError || error instanceof MisuseError;
+    process.stderr.write(`weir: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (process.env["WEIR_TEST_STACKS"] === "1") console.error(error);
+    process.exitCode = misuse ? exitCode.misuse : exitCode.failed;
+  }
+}
+
+/** Resolves at the first SIGINT or SIGTERM; a second one, a second later or more, ends at once. */
+export function untilStopped(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let firstAt = 0;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (firstAt === 0) {
+        firstAt = Date.now();
+        resolve(signal);
+      } else if (Date.now() - firstAt > 1000) process.exit(exitCode.failed);
+    };
+    process.on("SIGINT", onSignal);
+    process.on("SIGTERM", onSignal);
+  });
+}
