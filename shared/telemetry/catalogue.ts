@@ -1,0 +1,191 @@
+// Every instrument of the three processes: its OpenTelemetry name, kind, unit, attributes and meaning.
+// A name that is not here is not measured; panels and alerts may use no other.
+
+/** Counters only grow, gauges say what is true now, histograms hold how values are spread. */
+export interface Instrument {
+  name: string;
+  kind: "counter" | "gauge" | "histogram";
+  /** UCUM as OpenTelemetry writes it: s, By, 1, or a counted thing in braces. */
+  unit: string;
+  /** Names of the attributes; each takes few values, all of them known beforehand. */
+  attributes: readonly string[];
+  description: string;
+  /** Upper bounds of a histogram's buckets, growing. */
+  buckets?: readonly number[];
+}
+
+// From a loopback answer to the longest deadline (publish, 10 s, twice): 14 buckets, a factor of 2 to 2.5 each.
+const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+// One event up to the largest write transaction.
+const eventCounts = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
+// 1 KiB up to the largest record, by factors of four, then two.
+const byteSizes = [1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304];
+
+const counter = (
+  name: string,
+  unit: string,
+  attributes: readonly string[],
+  description: string,
+): Instrument => ({
+  name,
+  kind: "counter",
+  unit,
+  attributes,
+  description,
+});
+const gauge = (
+  name: string,
+  unit: string,
+  attributes: readonly string[],
+  description: string,
+): Instrument => ({
+  name,
+  kind: "gauge",
+  unit,
+  attributes,
+  description,
+});
+const duration = (name: string, attributes: readonly string[], description: string): Instrument => ({
+  name,
+  kind: "histogram",
+  unit: "s",
+  attributes,
+  description,
+  buckets: seconds,
+});
+const spread = (
+  name: string,
+  unit: "By" | "{event}",
+  attributes: readonly string[],
+  description: string,
+): Instrument => ({
+  name,
+  kind: "histogram",
+  unit,
+  attributes,
+  description,
+  buckets: unit === "By" ? byteSizes : eventCounts,
+});
+
+const edge: readonly Instrument[] = [
+  counter(
+    "weir.edge.requests",
+    "{request}",
+    ["weir.code"],
+    "Requests with events, by `ok` or the problem's code",
+  ),
+  duration("weir.edge.request.duration", ["weir.code"], "From a request's first byte to its answer"),
+  counter(
+    "weir.edge.events",
+    "{event}",
+    ["weir.outcome"],
+    "Events answered: accepted, duplicate, quarantined, or refused_unavailable where the request got a 503",
+  ),
+  counter(
+    "weir.edge.refusals",
+    "{event}",
+    ["weir.code"],
+    "Events refused by the edge, by the refusal's code",
+  ),
+  spread("weir.edge.batch.events", "{event}", [], "Events in one forwarded batch"),
+  spread("weir.edge.batch.size", "By", [], "Packed bytes of one forwarded batch"),
+  gauge("weir.edge.batches.in_flight", "{batch}", [], "Batches waiting for the collector's answer"),
+  duration(
+    "weir.edge.forward.duration",
+    ["weir.code"],
+    "From a batch's first attempt to its answer, by `ok` or code",
+  ),
+];
+
+const collector: readonly Instrument[] = [
+  counter(
+    "weir.collector.events",
+    "{event}",
+    ["weir.outcome"],
+    "Events acknowledged: published, in_doubt, unchecked, duplicate, refused",
+  ),
+  counter(
+    "weir.collector.batches",
+    "{batch}",
+    ["weir.code"],
+    "Batches answered, by `ok` or the problem's code",
+  ),
+  duration("weir.collector.batch.duration", ["weir.code"], "From a batch's arrival to its answer"),
+  duration(
+    "weir.collector.claim.duration",
+    ["weir.call", "weir.result"],
+    "One call of the claims, `ok` or `failed`",
+  ),
+  duration(
+    "weir.collector.publish.duration",
+    ["weir.result"],
+    "One publish, by `ok` or its failure: not_stored, unknown, refused",
+  ),
+  gauge("weir.collector.publish.in_flight", "By", [], "Bytes handed to the log and not answered yet"),
+  gauge("weir.claims.up", "1", [], "1 while claims are asked, 0 while the breaker lets batches go unchecked"),
+  gauge("weir.log.up", "1", [], "1 while the log takes records"),
+];
+
+const aggregator: readonly Instrument[] = [
+  counter(
+    "weir.aggregator.events",
+    "{event}",
+    ["weir.outcome"],
+    "Events written down: stored, duplicate, quarantined, expired, erased",
+  ),
+  counter(
+    "weir.aggregator.records",
+    "{record}",
+    ["weir.result"],
+    "Records read: written, retransmitted, unreadable",
+  ),
+  duration("weir.aggregator.write.duration", ["weir.way"], "One write transaction, by `copy` or `staged`"),
+  spread("weir.aggregator.write.events", "{event}", [], "Events in one write transaction"),
+  gauge(
+    "weir.aggregator.lag",
+    "{record}",
+    [],
+    "Records of the log not written yet, in the partitions owned here",
+  ),
+  gauge("weir.aggregator.delay", "s", [], "Age of the oldest record not written yet; 0 where nothing waits"),
+  gauge("weir.aggregator.event.age", "s", [], "Time since the newest stored event was received"),
+  counter("weir.aggregator.quarantined", "{event}", ["weir.reason"], "Events put into quarantine, by reason"),
+  counter(
+    "weir.aggregator.alarms",
+    "{alarm}",
+    ["weir.code"],
+    "What should never happen: holes, foreign logs, reused ids",
+  ),
+  duration("weir.aggregator.query.duration", ["weir.question", "weir.code"], "One question, by `ok` or code"),
+  gauge("weir.store.up", "1", [], "1 while the store answers"),
+];
+
+const everyProcess: readonly Instrument[] = [
+  gauge("process.memory.usage", "By", [], "Resident memory of the process"),
+  counter("process.cpu.time", "s", ["cpu.mode"], "Processor time used, user and system"),
+  gauge(
+    "weir.process.loop.delay",
+    "s",
+    [],
+    "How late the event loop came to a timer, the worst of the last interval",
+  ),
+  counter("weir.telemetry.ignored", "{call}", [], "Calls of the meter that fitted no instrument"),
+];
+
+/** The whole catalogue, in the order of an event's journey. */
+export const catalogue: readonly Instrument[] = [...edge, ...collector, ...aggregator, ...everyProcess];
+
+/** Units that a Prometheus name spells out; a counted thing in braces adds nothing. */
+const unitWords: Readonly<Record<string, string>> = { s: "seconds", By: "bytes" };
+
+/**
+ * The Prometheus name of an instrument, by OpenTelemetry's compatibility rules: dots become underscores,
+ * the unit is spelt out, counters end in `_total`.
+ */
+export function prometheusName(instrument: Instrument): string {
+  const words = [instrument.name.replaceAll(".", "_")];
+  const unit = unitWords[instrument.unit];
+  if (unit !== undefined) words.push(unit);
+  if (instrument.kind === "counter") words.push("total");
+  return words.join("_");
+}
