@@ -19,8 +19,15 @@ export interface SourceFacts {
   exports: readonly Place[];
   /** Functions of every form, the outermost first, with their length in lines. */
   functions: readonly { line: number; lines: number; name: string }[];
-  /** Calls of a member with a literal first argument: `meter.count("x")` is { member: "count", text: "x" }. */
-  calls: readonly (Place & { object: string; member: string })[];
+  calls: readonly Call[];
+}
+
+/** A member called with a literal: `deps.meter.count("x", 1, { y })` is meter, count, "x" and ["y"]. */
+export interface Call extends Place {
+  object: string;
+  member: string;
+  /** Members of the object literals among the arguments. */
+  keys: readonly string[];
 }
 
 const leftOut = new Set(["node_modules", ".git", ".weir", ".cache", "coverage"]);
@@ -59,7 +66,7 @@ export function factsOf(text: string): SourceFacts {
     imports: [] as Place[],
     exports: [] as Place[],
     functions: [] as { line: number; lines: number; name: string }[],
-    calls: [] as (Place & { object: string; member: string })[],
+    calls: [] as Call[],
   };
   const visit = (node: Node, parent: Node | undefined): void => {
     const line = lineAt(node.start);
@@ -112,15 +119,22 @@ function exportedNames(node: Node): string[] {
     .filter((name): name is string => typeof name === "string");
 }
 
-function callOf(node: Node, line: number): (Place & { object: string; member: string })[] {
+function callOf(node: Node, line: number): Call[] {
   const callee = node["callee"] as Node;
-  const first = (node["arguments"] as Node[])[0];
-  if (!/MemberExpression$/.test(callee.type) || typeof first?.["value"] !== "string") return [];
+  const given = node["arguments"] as Node[];
+  const text = given[0]?.["value"];
+  if (!/MemberExpression$/.test(callee.type) || typeof text !== "string") return [];
   const object = callee["object"] as Node;
-  const member = (callee["property"] as Node)["name"];
-  // The last word before the dot: `meter` in `meter.count`, in `this.meter.count` and in `deps.meter.count`.
   const last = isNode(object["property"]) ? object["property"] : object;
-  return [{ line, text: first["value"], object: String(last["name"]), member: String(member) }];
+  const keys = given
+    .filter(({ type }) => type === "ObjectExpression")
+    .flatMap((literal) => literal["properties"] as Node[])
+    .map((property) => property["key"])
+    .filter(isNode)
+    .map((key) => String(key["value"] ?? key["name"]));
+  return [
+    { line, text, object: String(last["name"]), member: String((callee["property"] as Node)["name"]), keys },
+  ];
 }
 
 function lineFinder(text: string): (offset: number) => number {

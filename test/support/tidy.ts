@@ -111,16 +111,18 @@ export const driversAreOpenedOnce: Rule = (tree) =>
       }),
   );
 
-/** The environment is read once, where a process begins. */
+/** The environment is read once, where a process or a command begins. */
 export const environmentIsReadOnce: Rule = (tree) =>
   findings(
     tree,
-    (path) => isRuled(path) && !/(^|\/)main\.ts$|^edge\/adapter\/|^weir\.ts$|^vitest\.config\.ts$/.test(path),
+    (path) =>
+      isRuled(path) &&
+      !/(^|\/)main\.ts$|^edge\/adapter\/|^weir\.ts$|^vitest\.config\.ts$|^shared\/command\.ts$/.test(path),
     (_, text) =>
       matching(
         text,
         /\b(process|Bun|Deno|import\.meta)\.env\b/,
-        (found) => `reads ${found} outside main, adapter and weir.ts`,
+        (found) => `reads ${found} outside main, adapter, weir.ts and shared/command.ts`,
       ),
   );
 
