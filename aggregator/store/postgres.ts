@@ -1,0 +1,43 @@
+// The postgres: driver: a server that somebody else runs, reached by its URL.
+import { type Address, connect } from "./connect.ts";
+import { type Store, StoreError, type StoreOptions } from "./store.ts";
+
+/**
+ * `postgres://user:password@host:port/database?sslmode=verify-full|require|disable`. Without `sslmode`
+ * loopback is plain and everything else is verified in full; `require` encrypts and verifies nothing.
+ */
+export async function postgresStore(url: string, options: StoreOptions): Promise<Store> {
+  return await connect(readUrl(url, options.ca), options.schema);
+}
+
+function readUrl(text: string, ca: string | undefined): Address {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.hostname === "") throw invalid("it is no URL with a host");
+  for (const name of url.searchParams.keys()) {
+    if (name !== "sslmode") throw invalid(`${name} is no parameter of it; sslmode is`);
+  }
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const database = decodeURIComponent(url.pathname.slice(1)) || "weir";
+  return {
+    label: `postgres://${url.host}/${database}`,
+    host,
+    port: url.port === "" ? 5432 : Number(url.port),
+    database,
+    user: decodeURIComponent(url.username) || "weir",
+    password: decodeURIComponent(url.password),
+    tls: tlsOf(url.searchParams.get("sslmode") ?? (isLoopback(host) ? "disable" : "verify-full"), ca),
+  };
+}
+
+function tlsOf(mode: string, ca: string | undefined): Address["tls"] {
+  if (mode === "disable") return undefined;
+  if (mode === "require") return { verify: false };
+  if (mode === "verify-full") return { verify: true, ca };
+  throw invalid("sslmode is one of verify-full, require, disable");
+}
+
+const isLoopback = (host: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(host);
+
+// The URL itself is never shown, since it may hold a password.
+const invalid = (detail: string): StoreError =>
+  new StoreError("store_url_invalid", `The store's URL cannot be used: ${detail}.`);
