@@ -29,6 +29,9 @@ create table quarantined_records (
   reason text not null,
   detail text not null,
   original bytea not null,
+  collector text,
+  collector_start bigint,
+  collector_number bigint,
   quarantined_at timestamptz not null default now(),
   constraint quarantined_records_key primary key (log_id, partition, log_offset)
 );
