@@ -44,6 +44,8 @@ export const claimDeadlineMs: number = SECOND_MS;
 export const publishDeadlineMs: number = 10 * SECOND_MS;
 /** Bytes waiting for the log in one process: 64 records of the largest size. */
 export const publishBytesMax: number = 64 * recordBytesMax;
+/** How long the log keeps a record, read or not. A file holds at most so many days of events. */
+export const logRetentionMs: number = 7 * DAY_MS;
 /** How far a batch's signature may lie from the collector's clock, either way. */
 export const signatureAgeMs: number = 5 * MINUTE_MS;
 

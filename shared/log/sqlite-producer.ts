@@ -1,0 +1,128 @@
+// Writes to a SQLite log: publishes that wait together share one transaction and one fsync.
+import type { Clock } from "../clock.ts";
+import { logRetentionMs, publishBytesMax, recordBytesMax } from "../limits.ts";
+import { type LogProducer, PublishError } from "./log.ts";
+import type { SqliteTopic } from "./sqlite.ts";
+import { dropOld } from "./sqlite-records.ts";
+
+/** How long the first waiting publish gathers others. The fsync after it blocks the whole process. */
+const gatherMs = 1;
+/** Bytes of one transaction: below the WAL's checkpoint, so that a commit is no long stop. */
+const transactionBytesMax = 16 * 1024 * 1024;
+/** How often old records are looked for. */
+const dropEveryMs = 60_000;
+
+interface Waiting {
+  partition: number;
+  record: Uint8Array;
+  resolve(): void;
+  reject(error: PublishError): void;
+}
+
+/** A producer that owns `topic`'s connection. */
+export function sqliteProducer(
+  topic: SqliteTopic,
+  clock: Clock,
+  retentionMs: number = logRetentionMs,
+): LogProducer {
+  const { database } = topic;
+  const next = database.query("select next from partitions where topic = ? and partition = ?");
+  const insert = database.query(
+    "insert into records (topic, partition, offset, time, value) values (?, ?, ?, ?, ?)",
+  );
+  const advance = database.query("update partitions set next = ? where topic = ? and partition = ?");
+  let waiting: Waiting[] = [];
+  let waitingBytes = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let closed = false;
+
+  function write(batch: readonly Waiting[]): void {
+    const ends = new Map<number, number>();
+    for (const { partition, record } of batch) {
+      const offset = ends.get(partition) ?? (next.get(topic.number, partition) as { next: number }).next;
+      insert.run(topic.number, partition, offset, clock.now(), record);
+      ends.set(partition, offset + 1);
+    }
+    for (const [partition, end] of ends) advance.run(end, topic.number, partition);
+  }
+
+  function flush(): void {
+    timer = undefined;
+    while (waiting.length > 0) {
+      const batch = takeBatch();
+      const failure = commit(batch);
+      for (const { resolve, reject } of batch) failure === undefined ? resolve() : reject(failure);
+    }
+    topic.bell.ring();
+  }
+
+  function takeBatch(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < waiting.length && (count === 0 || bytes < transactionBytesMax)) {
+      bytes += waiting[count]!.record.length;
+      count += 1;
+    }
+    waitingBytes -= bytes;
+    const batch = waiting.slice(0, count);
+    waiting = waiting.slice(count);
+    return batch;
+  }
+
+  // Before COMMIT nothing can be stored; a COMMIT that failed may have left its frames in the WAL.
+  function commit(batch: readonly Waiting[]): PublishError | undefined {
+    let failure: "not_stored" | "unknown" = "not_stored";
+    try {
+      database.run("begin immediate");
+      write(batch);
+      failure = "unknown";
+      database.run("commit");
+      return undefined;
+    } catch (cause) {
+      if (database.inTransaction) database.run("rollback");
+      return new PublishError(failure, "the log's file could not be written", { cause });
+    }
+  }
+
+  const dropping = setInterval(() => {
+    try {
+      dropOld(topic, clock.now() - retentionMs);
+    } catch {
+      // The file is held by another process or full; the next round tries again.
+    }
+  }, dropEveryMs);
+  dropping.unref();
+
+  return {
+    identity: topic.identity,
+    publish(partition, record) {
+      const refusal = refuse(partition, record);
+      if (refusal !== undefined) return Promise.reject(refusal);
+      waitingBytes += record.length;
+      timer ??= setTimeout(flush, gatherMs);
+      return new Promise((resolve, reject) => void waiting.push({ partition, record, resolve, reject }));
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      clearInterval(dropping);
+      clearTimeout(timer);
+      flush();
+      database.close();
+    },
+  };
+
+  function refuse(partition: number, record: Uint8Array): PublishError | undefined {
+    if (closed) return new PublishError("not_stored", "the producer is closed");
+    if (partition < 0 || partition >= topic.identity.partitions) {
+      return new PublishError("refused", `there is no partition ${partition}`);
+    }
+    if (record.length > recordBytesMax) {
+      return new PublishError("refused", `a record of ${record.length} bytes is over ${recordBytesMax}`);
+    }
+    if (waitingBytes + record.length > publishBytesMax) {
+      return new PublishError("not_stored", "too much is waiting for the log");
+    }
+    return undefined;
+  }
+}
