@@ -61,3 +61,14 @@ export const writeStatementMs: number = 30 * SECOND_MS;
 export const queryStatementMs: number = 10 * SECOND_MS;
 /** Rows in one answer. */
 export const queryRowsMax = 10_000;
+
+/** One attempt to hand a batch over: above the collector's own publish deadline and claim deadline. */
+export const forwardDeadlineMs: number = 12 * SECOND_MS;
+/** All attempts of one batch together: two thirds of the claim lease, so that a resend finds it. */
+export const forwardBudgetMs: number = 20 * SECOND_MS;
+/** Attempts within that budget. */
+export const forwardAttemptsMax = 4;
+/** How often an edge asks for its keys: a new key works, and a revoked one ends, within this time. */
+export const keysPollMs: number = 30 * SECOND_MS;
+/** Keys an edge holds, and so rate limits too: 100,000 × some 300 bytes = 30 MB. */
+export const keysMax = 100_000;

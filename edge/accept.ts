@@ -1,0 +1,127 @@
+// Accept: the pipeline from decoded events to their outcomes. It knows no HTTP, so that a file goes the same way.
+import type { Clock } from "../shared/clock.ts";
+import { toUuid } from "../shared/event/bytes.ts";
+import type { Hash } from "../shared/event/hash.ts";
+import type { IdentityKind } from "../shared/event/identity.ts";
+import type { KeyRight } from "../shared/event/write-key.ts";
+import type { Logger } from "../shared/logger.ts";
+import type { Meter } from "../shared/meter.ts";
+import type { EventRefusal } from "../shared/problem.ts";
+import type { CollectorPort } from "../shared/wire/batch.ts";
+import { createBatcher, type Part } from "./batch.ts";
+import type { Dialect } from "./dialect/dialect.ts";
+import type { EventFault } from "./fault.ts";
+import { type KeyedEvent, keyEvents } from "./key.ts";
+import { normalise } from "./normalise.ts";
+import { isRecord } from "./schema.ts";
+
+export interface AcceptDeps {
+  name: string;
+  collector: CollectorPort;
+  clock: Clock;
+  hash: Hash;
+  meter: Meter;
+  logger: Logger;
+  /** Whether requests share batches; true where it is not said. */
+  groupCommit?: boolean;
+}
+
+/** Events of one project, and what is known about the whole of them. Times are epoch ms. */
+export interface Submission {
+  project: string;
+  rights: readonly KeyRight[];
+  dialect: Dialect;
+  events: readonly unknown[];
+  /** The bytes of an event as they came; asked only where it is refused. */
+  original(index: number): Uint8Array;
+  receivedAt: number;
+  sentAt?: number | undefined;
+  /** What decoding found wrong with single events. */
+  faults?: ReadonlyMap<number, EventFault>;
+  /** False is a promise that no text holds U+0000 or a lone surrogate. */
+  suspectText?: boolean;
+  requestId?: string | undefined;
+  /** W3C trace context, checked before. */
+  traceparent?: string | undefined;
+  /** Takes this identity for every event, and refuses those that cannot have it. */
+  identity?: IdentityKind | undefined;
+  /** Names each part's batch id, so that a file read again sends the same batches. */
+  batchId?: ((part: number) => Uint8Array) | undefined;
+}
+
+/** One outcome an event: `parts` cover the submission in order, `errors` explain the refused ones. */
+export interface Accepted {
+  parts: readonly Part[];
+  errors: readonly EventRefusal[];
+}
+
+export interface Accept {
+  /**
+   * Resolves when every event is durable or known to be. Rejects with a WeirError where that is not
+   * certain; the same events may then be sent again.
+   */
+  submit(submission: Submission): Promise<Accepted>;
+  /** False once it is closing. */
+  isOpen(): boolean;
+  /** Refuses what comes from now on, and waits for what is on its way. */
+  close(): Promise<void>;
+}
+
+export function createAccept(deps: AcceptDeps): Accept {
+  const batcher = createBatcher({ ...deps, groupCommit: deps.groupCommit ?? true });
+  let isOpen = true;
+  return {
+    isOpen: () => isOpen,
+    async close() {
+      isOpen = false;
+      await batcher.close();
+    },
+    async submit(submission) {
+      const { project, events, faults, dialect, rights } = submission;
+      const historical = rights.includes("historical");
+      const circumstances = {
+        project,
+        dialect,
+        historical,
+        identity: submission.identity,
+        receivedAt: submission.receivedAt,
+        sentAt: submission.sentAt,
+        suspectText: submission.suspectText ?? true,
+        requestId: submission.requestId,
+        traceId: submission.traceparent?.split("-")[1],
+      };
+      const normalised = events.map((event, index) => faults?.get(index) ?? normalise(event, circumstances));
+      const idName = dialect.nameOf("event_id");
+      const eventId = (index: number): unknown => {
+        const event = events[index];
+        return isRecord(event) ? event[idName] : undefined;
+      };
+      const refused = { project, historical, eventId, original: submission.original };
+      const keyed = await keyEvents(normalised, refused, deps.hash);
+      const { receivedAt, traceparent, batchId } = submission;
+      const parts = await batcher.add({ project, receivedAt, traceparent, events: keyed, batchId });
+      const errors = refusalsOf(keyed);
+      if (errors.length > 0) report(errors, parts, deps);
+      return { parts, errors };
+    },
+  };
+}
+
+function refusalsOf(events: readonly KeyedEvent[]): EventRefusal[] {
+  return events.flatMap(({ fault }, index) =>
+    fault === undefined ? [] : [{ index, code: fault.code, pointer: fault.pointer, detail: fault.detail }],
+  );
+}
+
+// One line a request, however many it refused: the places of all of them stand in quarantine.
+function report(errors: readonly EventRefusal[], parts: readonly Part[], deps: AcceptDeps): void {
+  for (const { code } of errors) deps.meter.count("weir.edge.refusals", 1, { "weir.code": code });
+  const first = errors[0]!;
+  const part = parts.findLast(({ from }) => from <= first.index)!;
+  deps.logger.error("events_refused", {
+    refused: errors.length,
+    batch_id: toUuid(part.batchId),
+    reason: first.code,
+    pointer: first.pointer,
+  });
+}

@@ -1,0 +1,98 @@
+// Where an edge's write keys come from: a fixed list, or the aggregator, asked again and again.
+import { z } from "zod";
+import type { Clock } from "../shared/clock.ts";
+import type { KeySource, WriteKey } from "../shared/event/write-key.ts";
+import { keysMax, keysPollMs } from "../shared/limits.ts";
+import type { Logger } from "../shared/logger.ts";
+import { WeirError } from "../shared/problem.ts";
+import { type Signer, signatureHeader } from "../shared/wire/signature.ts";
+
+/** Keys that never change; for tests and for a process that gets its keys in another way. */
+export function fixedKeys(keys: readonly WriteKey[]): KeySource {
+  const byHash = new Map(keys.map((key) => [key.hash, key]));
+  return {
+    find: (keyHash) => byHash.get(keyHash),
+    ready: async () => undefined,
+    close: async () => undefined,
+  };
+}
+
+export interface PolledKeysDeps {
+  /** The aggregator's base URL. */
+  url: string;
+  signer: Signer;
+  clock: Clock;
+  logger: Logger;
+  fetch?: typeof fetch;
+}
+
+const answerShape = z.object({
+  keys: z
+    .array(
+      z.object({
+        hash: z.string().regex(/^[0-9a-f]{64}$/),
+        project: z.string().min(1),
+        rights: z.array(z.string()),
+      }),
+    )
+    .max(keysMax),
+});
+
+// After a failure the next try comes sooner, so that an edge that started first is soon ready.
+const failedWaitMs = 1_000;
+
+/** Asks at once and then every 30 s. The last good list stands for as long as its source is down. */
+export function polledKeys(deps: PolledKeysDeps): KeySource {
+  const { clock, logger } = deps;
+  const address = `${deps.url.replace(/\/+$/, "")}/v1/keys`;
+  const stop = new AbortController();
+  let byHash: ReadonlyMap<string, WriteKey> | undefined;
+  const polling = poll();
+  return {
+    find: (keyHash) => byHash?.get(keyHash),
+    async ready() {
+      if (byHash === undefined) throw new WeirError("not_ready", "The write keys are not known yet.");
+    },
+    async close() {
+      stop.abort();
+      await polling;
+    },
+  };
+
+  async function poll(): Promise<void> {
+    while (!stop.signal.aborted) {
+      let waitMs = keysPollMs;
+      try {
+        byHash = await ask();
+      } catch (error) {
+        waitMs = failedWaitMs;
+        if (!stop.signal.aborted) logger.error("keys_unavailable", { error: reasonOf(error) });
+      }
+      await clock.sleep(waitMs, stop.signal);
+    }
+  }
+
+  async function ask(): Promise<ReadonlyMap<string, WriteKey>> {
+    const signature = await deps.signer.sign(new Uint8Array(), clock.now());
+    const response = await (deps.fetch ?? fetch)(address, {
+      headers: { [signatureHeader]: signature },
+      signal: AbortSignal.any([stop.signal, AbortSignal.timeout(keysPollMs)]),
+    });
+    if (!response.ok) throw new Error(`the aggregator answered ${response.status}`);
+    const { keys } = answerShape.parse(await response.json());
+    // A right this edge does not know yet is a newer one's, and passed over.
+    return new Map(
+      keys.map(({ hash, project, rights }) => [
+        hash,
+        { hash, project, rights: rights.filter((right) => right === "historical") },
+      ]),
+    );
+  }
+}
+
+const reasonOf = (error: unknown): string =>
+  error instanceof z.ZodError
+    ? "the answer is no list of keys"
+    : error instanceof Error
+      ? error.message
+      : "unknown";

@@ -1,0 +1,65 @@
+// An edge as a process or as a part of one: configuration to a listening server.
+import { systemClock } from "../shared/clock.ts";
+import { ConfigError } from "../shared/config.ts";
+import type { KeySource } from "../shared/event/write-key.ts";
+import type { Logger } from "../shared/logger.ts";
+import type { Meter } from "../shared/meter.ts";
+import type { CollectorPort } from "../shared/wire/batch.ts";
+import { createSigner, type Signer } from "../shared/wire/signature.ts";
+import { type Accept, createAccept } from "./accept.ts";
+import { createEdge } from "./app.ts";
+import { type EdgeConfig, secretsOf } from "./config.ts";
+import { httpCollector } from "./forward.ts";
+import { polledKeys } from "./keys.ts";
+
+export interface StartEdge {
+  config: EdgeConfig;
+  /** The collector in the same process; without it `WEIR_COLLECTOR_URL` is forwarded to. */
+  collector?: CollectorPort | undefined;
+  /** The keys of the same process; without it `WEIR_KEYS_URL` is asked. */
+  keys?: KeySource | undefined;
+  meter: Meter;
+  logger: Logger;
+  exposition?: (() => string) | undefined;
+}
+
+export interface RunningEdge {
+  url: string;
+  /** The pipeline itself, for what comes in by another way than HTTP. */
+  accept: Accept;
+  /** Refuses new requests, answers those under way, then stops listening. What was given stays open. */
+  close(): Promise<void>;
+}
+
+/** Starts an edge on Bun or Node. Throws a ConfigError where a hop has no address or no secret. */
+export async function startEdge(start: StartEdge): Promise<RunningEdge> {
+  const { config, meter, logger } = start;
+  const clock = systemClock;
+  const adapter = await ("Bun" in globalThis ? import("./adapter/bun.ts") : import("./adapter/node.ts"));
+  const needsSigner = start.collector === undefined || start.keys === undefined;
+  const signer = needsSigner ? await createSigner(secretsOf(config)) : undefined;
+  const collector = start.collector ?? httpCollector({ ...hop("WEIR_COLLECTOR_URL"), clock, logger });
+  const keys = start.keys ?? polledKeys({ ...hop("WEIR_KEYS_URL"), clock, logger });
+  const name = config.WEIR_EDGE_NAME;
+  const shared = { name, collector, clock, hash: adapter.hash, meter, logger };
+  const accept = createAccept(shared);
+  const rateEventsPerSecond = config.WEIR_RATE_EVENTS_PER_SECOND;
+  const app = createEdge({ ...shared, accept, keys, rateEventsPerSecond, exposition: start.exposition });
+  const server = await adapter.serve(app, { host: config.WEIR_HOST, port: config.WEIR_EDGE_PORT });
+  return {
+    url: server.url,
+    accept,
+    async close() {
+      await accept.close();
+      await server.close();
+      if (start.keys === undefined) await keys.close();
+      if (start.collector === undefined) await collector.close();
+    },
+  };
+
+  function hop(setting: "WEIR_COLLECTOR_URL" | "WEIR_KEYS_URL"): { url: string; signer: Signer } {
+    const url = config[setting];
+    if (url !== undefined && url !== "local:" && signer !== undefined) return { url, signer };
+    throw new ConfigError([`${setting}: an edge of its own needs the address of another process here`]);
+  }
+}

@@ -1,0 +1,189 @@
+// Normalise: one event as sent to one event ready to travel, or the reason why not. Pure, and synchronous.
+import { canonical } from "../shared/event/canonical.ts";
+import { type EventFields, flag, type NormalisedEvent } from "../shared/event/event.ts";
+import { hasFingerprint, type IdentityKind, isWeak, windowStart } from "../shared/event/identity.ts";
+import { readTime, resolveTime } from "../shared/event/time.ts";
+import { identityWindowMs } from "../shared/limits.ts";
+import type { Dialect } from "./dialect/dialect.ts";
+import { EventFault } from "./fault.ts";
+import { identityText } from "./identity.ts";
+import { moneyOf } from "./money.ts";
+import { checkShape, isRecord, type NativeEvent } from "./schema.ts";
+import { storable } from "./text.ts";
+
+/** What a whole request says about each of its events. Times are epoch ms. */
+export interface Circumstances {
+  project: string;
+  dialect: Dialect;
+  /** Overrides the dialect's choice of identity; events that cannot have it are refused. */
+  identity: IdentityKind | undefined;
+  historical: boolean;
+  receivedAt: number;
+  sentAt: number | undefined;
+  /** False where no text of the request can hold what the store cannot. */
+  suspectText: boolean;
+  /** Put into the context where the client gave none. */
+  requestId: string | undefined;
+  traceId: string | undefined;
+}
+
+/** One event normalised, or refused with a pointer in the client's own names. */
+export function normalise(value: unknown, given: Circumstances): NormalisedEvent | EventFault {
+  if (!isRecord(value)) return new EventFault("invalid_type", "", "An event must be an object.");
+  const mapped = given.dialect.toNative(value);
+  if (mapped instanceof EventFault) return mapped;
+  const fault = checkShape(mapped);
+  const outcome = fault ?? normaliseNative(mapped as NativeEvent, given);
+  return outcome instanceof EventFault ? named(outcome, given.dialect) : outcome;
+}
+
+function normaliseNative(event: NativeEvent, given: Circumstances): NormalisedEvent | EventFault {
+  const clientTime = timeOf(event.timestamp, "/timestamp");
+  if (clientTime instanceof EventFault) return clientTime;
+  const ownSentAt = timeOf(event.sent_at, "/sent_at");
+  if (ownSentAt instanceof EventFault) return ownSentAt;
+  const sentAt = ownSentAt ?? given.sentAt;
+  const kind = identityOf(event, clientTime, given);
+  if (kind instanceof EventFault) return kind;
+  const money = moneyOf(event);
+  if (money instanceof EventFault) return money;
+  const { receivedAt, historical } = given;
+  const resolved = resolveTime({ clientTime, sentAt, receivedAt, historical });
+  if (typeof resolved === "string") return new EventFault(resolved, "/timestamp", timeDetails[resolved]);
+
+  const stored = given.suspectText ? (storable(event) as NativeEvent) : event;
+  const payload = event.payload ? canonical(event.payload) : "{}";
+  const windowMs = given.dialect.identity === "native" ? identityWindowMs : given.dialect.identity.windowMs;
+  return {
+    identity: kind,
+    identityText: identityText(kind, event, { project: given.project, clientTime, payload, windowMs }),
+    fingerprintText: hasFingerprint(kind) ? fingerprintText(event, payload) : undefined,
+    eventTime: kind === "window" ? windowStart(resolved.eventTime, windowMs) : resolved.eventTime,
+    flags:
+      (isWeak(kind) ? flag.weak : 0) |
+      (resolved.moved ? flag.moved : 0) |
+      (stored === event ? 0 : flag.textReplaced) |
+      (historical ? flag.historical : 0),
+    fields: {
+      ...ownFields(stored),
+      identity: kind,
+      clientTime: clientTime ?? null,
+      revenue: money.revenue,
+      currency: money.currency,
+      payload: stored === event ? payload : objectText(stored.payload),
+      context: contextText(stored.context, given),
+      metadata: objectText(stored.metadata),
+      clockOffsetMs: sentAt === undefined ? null : receivedAt - sentAt,
+    },
+  };
+}
+
+const timeDetails = {
+  time_too_old: "The time lies further back than events of this key may.",
+  time_ahead: "The time lies ahead of the edge's clock.",
+  timestamp_invalid: "It must be RFC 3339 with an offset, or epoch milliseconds.",
+  timestamp_without_offset: "The time has neither `Z` nor an offset, so its zone would be a guess.",
+} as const;
+
+function timeOf(value: string | number | null | undefined, pointer: string): number | undefined | EventFault {
+  if (value === undefined || value === null) return undefined;
+  const time = readTime(value);
+  return typeof time === "number" ? time : new EventFault(time, pointer, timeDetails[time]);
+}
+
+// The first identity that applies, or the one that was asked for, where the event has what it needs.
+function identityOf(
+  event: NativeEvent,
+  clientTime: number | undefined,
+  given: Circumstances,
+): IdentityKind | EventFault {
+  const asked = given.identity ?? (given.dialect.identity === "native" ? undefined : "window");
+  if (asked === undefined) {
+    if (typeof event.event_id === "string") return "event_id";
+    if (typeof event.stream_id === "string" && typeof event.seq === "number") return "sequence";
+    return clientTime === undefined ? "arrival" : "content";
+  }
+  const lacks =
+    asked === "event_id" && typeof event.event_id !== "string"
+      ? "event_id"
+      : (asked === "content" || asked === "window") && clientTime === undefined
+        ? "timestamp"
+        : asked === "sequence" && typeof event.stream_id !== "string"
+          ? "stream_id"
+          : asked === "sequence" && typeof event.seq !== "number"
+            ? "seq"
+            : undefined;
+  if (lacks === undefined) return asked;
+  return new EventFault("missing_field", `/${lacks}`, `The identity \`${asked}\` needs the field.`);
+}
+
+// Every field as sent, in the order of RFC 8785, but for `sent_at`, which differs from copy to copy.
+const fingerprintFields = [
+  "aggregate_id",
+  "anonymous_id",
+  "context",
+  "event_id",
+  "metadata",
+  "payload",
+  "seq",
+  "session_id",
+  "stream_id",
+  "timestamp",
+  "type",
+  "user_id",
+  "version",
+] as const;
+
+function fingerprintText(event: NativeEvent, payload: string): string {
+  let text = "";
+  for (const name of fingerprintFields) {
+    const value = event[name];
+    if (value === undefined) continue;
+    const written = name === "payload" && value !== null ? payload : canonical(value);
+    text += text === "" ? `{"${name}":${written}` : `,"${name}":${written}`;
+  }
+  return `${text}}`;
+}
+
+type OwnFields = Omit<
+  EventFields,
+  "identity" | "clientTime" | "revenue" | "currency" | "payload" | "context" | "metadata" | "clockOffsetMs"
+>;
+
+function ownFields(event: NativeEvent): OwnFields {
+  const context = event.context;
+  return {
+    type: event.type,
+    version: event.version ?? 1,
+    eventId: event.event_id ?? null,
+    aggregateId: event.aggregate_id ?? null,
+    userId: event.user_id ?? null,
+    anonymousId: event.anonymous_id ?? null,
+    sessionId: event.session_id ?? null,
+    streamId: event.stream_id ?? null,
+    seq: event.seq ?? null,
+    country: context?.country ?? null,
+    city: context?.city ?? null,
+    device: context?.device ?? null,
+    appVersion: context?.app_version ?? null,
+  };
+}
+
+const objectText = (value: Readonly<Record<string, unknown>> | null | undefined): string =>
+  value ? canonical(value) : "{}";
+
+function contextText(context: NativeEvent["context"], given: Circumstances): string {
+  const { requestId, traceId } = given;
+  if (requestId === undefined && traceId === undefined) return objectText(context);
+  const own: { request_id?: string; trace_id?: string } = {};
+  if (requestId !== undefined) own.request_id = requestId;
+  if (traceId !== undefined) own.trace_id = traceId;
+  return canonical({ ...own, ...context });
+}
+
+function named(fault: EventFault, dialect: Dialect): EventFault {
+  const [, first = "", ...rest] = fault.pointer.split("/");
+  const name = dialect.nameOf(first);
+  if (name === first) return fault;
+  return new EventFault(fault.code, ["", name, ...rest].join("/"), fault.detail);
+}
