@@ -1,7 +1,8 @@
 // Write keys: what names a project on the way in. Only the SHA-256 of a key is ever stored or compared.
 
-/** What a key's holder may do beyond sending events of the usual bounds. */
-export type KeyRight = "historical";
+/** What a key's holder may do beyond sending events of the usual bounds: send events of any age. */
+export const keyRights = ["historical"] as const;
+export type KeyRight = (typeof keyRights)[number];
 
 /** One key as edges know it. */
 export interface WriteKey {

@@ -1,0 +1,104 @@
+// The commands that stand on the store: aggregator, migrate, reconcile, keys.
+import type { Command } from "commander";
+import { exitCode, print, runCommand, untilStopped } from "../../shared/command.ts";
+import { type KeyRight, keyRights } from "../../shared/event/write-key.ts";
+import type { Log } from "../../shared/log/log.ts";
+import { reconcile } from "../ledger/reconcile.ts";
+import { migrate } from "../store/migrate.ts";
+import type { Store } from "../store/store.ts";
+import { createKey } from "./keys.ts";
+import { reconcileText } from "./reconcile-text.ts";
+
+/** What the commands are given: openers for what the settings name, and the process itself. */
+export interface AggregatorCommands {
+  openStore(): Promise<Store>;
+  openLog(): Promise<Log>;
+  /** Starts the aggregator as a process of its own. */
+  start(store: Store, log: Log): Promise<{ url: string; close(): Promise<void> }>;
+}
+
+/** Adds the commands to the program. */
+export function registerAggregator(program: Command, deps: AggregatorCommands): void {
+  program
+    .command("aggregator")
+    .description("run the aggregator: writes what the log holds, answers questions, serves the dashboard")
+    .action(() => runCommand(() => serve(deps)));
+  program
+    .command("migrate")
+    .description("make or bring up to date the schema and the topic")
+    .option("--json", "the result as one JSON object on the last line")
+    .action((flags: { json?: boolean }) =>
+      runCommand(() =>
+        withStore(deps, async (store) => {
+          const { applied, current } = await migrate(store);
+          const log = await deps.openLog();
+          await log.create();
+          const result = { applied, current, flavour: store.flavour, log: log.label };
+          print(flags.json === true, result, () => {
+            const done = applied.length === 0 ? "nothing to do" : `applied ${applied.join(", ")}`;
+            return `${done}; the schema is at ${current} on ${store.flavour}, the topic is on ${log.label}`;
+          });
+        }),
+      ),
+    );
+  program
+    .command("reconcile")
+    .description("prove that every event received is stored, a duplicate or in quarantine; exit 1 if not")
+    .option("--json", "the result as one JSON object on the last line")
+    .action((flags: { json?: boolean }) =>
+      runCommand(() =>
+        withStore(deps, async (store) => {
+          const reader = await (await deps.openLog()).reader();
+          try {
+            const answer = await reconcile({ store, reader });
+            print(flags.json === true, { ...answer }, () => reconcileText(answer));
+            return answer.ok ? exitCode.fine : exitCode.failed;
+          } finally {
+            await reader.close();
+          }
+        }),
+      ),
+    );
+  registerKeys(program, deps);
+}
+
+function registerKeys(program: Command, deps: AggregatorCommands): void {
+  const keys = program.command("keys").description("write keys: who may send events for which project");
+  keys
+    .command("create")
+    .description("make a write key; its text is shown this once")
+    .option("--project <project>", "project the key sends for", "default")
+    .option("--historical", "the key may send events of any age")
+    .option("--json", "the result as one JSON object on the last line")
+    .action((flags: { project: string; historical?: boolean; json?: boolean }) =>
+      runCommand(() =>
+        withStore(deps, async (store) => {
+          await migrate(store);
+          const rights: KeyRight[] = flags.historical === true ? [keyRights[0]] : [];
+          const created = await createKey(store, flags.project, rights);
+          print(flags.json === true, { ...created }, () => created.key);
+        }),
+      ),
+    );
+}
+
+async function serve(deps: AggregatorCommands): Promise<undefined> {
+  const store = await deps.openStore();
+  try {
+    const running = await deps.start(store, await deps.openLog());
+    process.stdout.write(`aggregator ${running.url}\n`);
+    await untilStopped();
+    await running.close();
+  } finally {
+    await store.close();
+  }
+}
+
+async function withStore<T>(deps: AggregatorCommands, work: (store: Store) => Promise<T>): Promise<T> {
+  const store = await deps.openStore();
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
