@@ -1,0 +1,132 @@
+// The aggregator's routes: questions, keys for edges, health, and the dashboard.
+import { type Context, Hono } from "hono";
+import type { Sql } from "postgres";
+import type { Clock } from "../../shared/clock.ts";
+import type { LogReader } from "../../shared/log/log.ts";
+import type { Logger } from "../../shared/logger.ts";
+import type { Meter } from "../../shared/meter.ts";
+import { problemResponse, WeirError } from "../../shared/problem.ts";
+import { createSigner, signatureHeader } from "../../shared/wire/signature.ts";
+import { createPages } from "../dashboard/pages.ts";
+import { type Answer, answer } from "../read/answer.ts";
+import { createLedgerQuestion } from "../read/ask-ledger.ts";
+import { toCsv } from "../read/csv.ts";
+import { ledgerRow } from "../read/ledger.ts";
+import { questions } from "../read/questions.ts";
+import { readWriteKeys } from "../read/write-keys.ts";
+import { createAsk } from "./ask.ts";
+import { createGuard } from "./guard.ts";
+import { describeApi } from "./openapi.ts";
+import { checkReady } from "./ready.ts";
+
+export interface ApiOptions {
+  store: { readonly sql: Sql };
+  reader: LogReader;
+  /** Needed by every question when set; without it only loopback may ask. */
+  token?: string | undefined;
+  /** Secrets shared with edges; with none, no edge can learn its keys here. */
+  edgeSecrets: readonly string[];
+  clock: Clock;
+  meter: Meter;
+  logger: Logger;
+  /** Prometheus' text; absent, /metrics is not there. */
+  exposition?: (() => string) | undefined;
+  /** What else must hold, such as the consumer running; rejects with the reason. */
+  ready: () => Promise<unknown>;
+  version?: string | undefined;
+  /** Where an edge takes events, for the dashboard's first command. */
+  edgeUrl?: string | undefined;
+}
+
+/** Builds the application; it starts nothing and holds no connection of its own. */
+export function createApi(options: ApiOptions): Hono {
+  const { store, reader, clock, logger } = options;
+  const app = new Hono();
+  const guard = createGuard(options.token);
+  const ask = createAsk(clock, options.meter);
+  const signer = options.edgeSecrets.length > 0 ? createSigner(options.edgeSecrets) : undefined;
+  const askLedger = createLedgerQuestion(store.sql, reader, clock);
+  const pages = createPages(options.edgeUrl);
+  const description = describeApi(options.version ?? "0.1.0", options.token !== undefined);
+
+  app.onError((error) => {
+    if (!(error instanceof WeirError)) logger.error("api_failed", { error: String(error) });
+    const response = problemResponse(error);
+    if (response.status === 401) response.headers.set("www-authenticate", "Bearer");
+    return secured(response);
+  });
+  app.notFound(() => secured(problemResponse(new WeirError("not_found", "There is nothing at this path."))));
+  app.use(async (context, next) => {
+    guard.checkHost(context.req.raw);
+    if (context.req.method !== "GET" && context.req.method !== "HEAD") {
+      throw new WeirError("method_not_allowed", "Everything here is asked with GET.");
+    }
+    await next();
+    secured(context.res);
+  });
+
+  app.get("/v1/keys", async (context) => {
+    if (signer === undefined) throw new WeirError("unauthorized", "No WEIR_EDGE_SECRET is set here.");
+    const signature = context.req.header(signatureHeader) ?? null;
+    await (await signer).verify(signature, new Uint8Array(), clock.now());
+    return context.json({ keys: await ask("keys", "", () => readWriteKeys(store.sql)) });
+  });
+  app.use("/v1/*", async (context, next) => {
+    guard.checkToken(context.req.raw);
+    await next();
+  });
+  app.get("/v1/openapi.json", (context) => context.json(description));
+  for (const question of questions) {
+    const names = Object.keys(question.row.shape);
+    app.get(`/v1/${question.name}`, async (context) => {
+      const run = (): Promise<Answer> => answer(store.sql, question, context.req.queries());
+      return formed(context, names, await ask(question.name, new URL(context.req.url).search, run));
+    });
+  }
+  app.get("/v1/ledger", async (context) => {
+    const run = (): Promise<Answer> => askLedger(context.req.queries());
+    const found = await ask("ledger", new URL(context.req.url).search, run);
+    const given = new Set(found.data.flatMap((row) => Object.keys(row)));
+    const names = Object.keys(ledgerRow.shape).filter((name) => given.has(name));
+    return formed(context, names, found);
+  });
+
+  app.get("/livez", (context) => context.json({ status: "alive" }));
+  app.get("/readyz", async (context) => {
+    await checkReady(store.sql, reader, options.ready);
+    return context.json({ status: "ready" });
+  });
+  const { exposition } = options;
+  if (exposition !== undefined) {
+    const type = "text/plain; version=0.0.4; charset=utf-8";
+    app.get("/metrics", (context) => context.body(exposition(), 200, { "content-type": type }));
+  }
+  app.get("*", async (context) => (await pages(context.req.raw)) ?? context.notFound());
+  return app;
+}
+
+function formed(context: Context, names: readonly string[], found: Answer): Response {
+  if (context.req.query("format") !== "csv") return context.json(found);
+  return context.body(toCsv(names, found.data), 200, {
+    "content-type": "text/csv; charset=utf-8; header=present",
+    "weir-as-of": found.meta.as_of,
+    "weir-watermark": found.meta.watermark ?? "",
+  });
+}
+
+const securityHeaders: Readonly<Record<string, string>> = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+};
+
+function secured(response: Response): Response {
+  for (const [name, value] of Object.entries(securityHeaders)) response.headers.set(name, value);
+  if (!response.headers.has("cache-control")) response.headers.set("cache-control", "no-store");
+  return response;
+}

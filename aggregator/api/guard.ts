@@ -1,0 +1,46 @@
+// Who may ask: a bearer of the token, or, where there is none, only this machine under its own name.
+import { createHash, timingSafeEqual } from "node:crypto";
+import { WeirError } from "../../shared/problem.ts";
+
+const loopbackHost = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(:\d{1,5})?$/i;
+
+export interface Guard {
+  /** Throws `forbidden` for a request that a foreign page sent here under a name of its own. */
+  checkHost(request: Request): void;
+  /** Throws `unauthorized` unless the request carries the token, where one is set. */
+  checkToken(request: Request): void;
+}
+
+/** Without a token the process listens on loopback alone, and a name that is not loopback's is a trick. */
+export function createGuard(token: string | undefined): Guard {
+  const wanted = token === undefined ? undefined : digest(token);
+  return {
+    checkHost(request) {
+      if (wanted !== undefined) return;
+      // A page elsewhere may point its own name at 127.0.0.1 and so read what only this machine should.
+      const host = request.headers.get("host") ?? new URL(request.url).host;
+      if (!loopbackHost.test(host)) {
+        throw new WeirError(
+          "forbidden",
+          "Without a token this answers to localhost alone; set WEIR_API_TOKEN.",
+        );
+      }
+      const site = request.headers.get("sec-fetch-site");
+      if (site === "cross-site" && request.headers.get("sec-fetch-mode") !== "navigate") {
+        throw new WeirError("forbidden", "Another site's page may not ask here.");
+      }
+    },
+    checkToken(request) {
+      if (wanted === undefined) return;
+      const [, given] = /^Bearer +([\x21-\x7e]+) *$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+      // Digests have one length, so the comparison's time tells nothing of the token.
+      if (given === undefined || !timingSafeEqual(digest(given), wanted)) {
+        throw new WeirError("unauthorized", "Send the header Authorization: Bearer with the API's token.");
+      }
+    },
+  };
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

@@ -1,0 +1,107 @@
+// The API's description (OpenAPI 3.1), made from the very schemas that check the questions.
+import { z } from "zod";
+import { problems } from "../../shared/problem.ts";
+import { ledgerParameters, ledgerRow } from "../read/ledger.ts";
+import { questions } from "../read/questions.ts";
+
+type Json = Record<string, unknown>;
+
+const time = { type: "string", format: "date-time" };
+const meta = {
+  type: "object",
+  required: ["from", "to", "as_of", "watermark"],
+  properties: {
+    from: { type: ["string", "null"], format: "date-time", description: "First moment, inclusive" },
+    to: { type: ["string", "null"], format: "date-time", description: "Last moment, exclusive" },
+    as_of: { ...time, description: "Time of the snapshot the answer was read from" },
+    watermark: { type: ["string", "null"], format: "date-time", description: "Greatest stored event_time" },
+  },
+};
+const ledgerMeta = {
+  ...meta,
+  properties: {
+    ...meta.properties,
+    newest_stored_at: { type: ["string", "null"], format: "date-time" },
+    unread_records: { type: "integer", description: "Records of the log not looked at, beyond in_flight" },
+    unreadable: { type: ["string", "null"], description: "What of the log could not be read, in words" },
+  },
+};
+
+/** The whole description as one JSON value. */
+export function describeApi(version: string, hasToken: boolean): Json {
+  const paths: Json = {};
+  for (const question of questions) {
+    paths[`/v1/${question.name}`] = operation(question, meta, hasToken);
+  }
+  const ledger = { name: "ledger", summary: "What was received, and what became of it" };
+  paths["/v1/ledger"] = operation(
+    { ...ledger, parameters: ledgerParameters, row: ledgerRow },
+    ledgerMeta,
+    hasToken,
+  );
+  return {
+    openapi: "3.1.0",
+    info: { title: "Weir", version, description: "Questions about events that are counted exactly once." },
+    paths,
+    components: {
+      securitySchemes: { token: { type: "http", scheme: "bearer" } },
+      schemas: { Problem: problemSchema },
+    },
+  };
+}
+
+interface Described {
+  name: string;
+  summary: string;
+  parameters: z.ZodObject;
+  row: z.ZodObject;
+}
+
+function operation(question: Described, metaSchema: Json, hasToken: boolean): Json {
+  const problem = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
+  const answer = {
+    type: "object",
+    required: ["data", "meta"],
+    properties: { data: { type: "array", items: jsonSchema(question.row, "output") }, meta: metaSchema },
+  };
+  return {
+    get: {
+      operationId: question.name,
+      summary: question.summary,
+      ...(hasToken ? { security: [{ token: [] }] } : {}),
+      parameters: Object.entries(question.parameters.shape).map(([name, rule]) =>
+        parameter(name, rule as z.ZodType),
+      ),
+      responses: {
+        200: {
+          description: "The answer",
+          content: { "application/json": { schema: answer }, "text/csv": { schema: { type: "string" } } },
+        },
+        default: { description: "Refused, or not possible now", content: problem },
+      },
+    },
+  };
+}
+
+function parameter(name: string, rule: z.ZodType): Json {
+  const { description, ...schema } = jsonSchema(rule, "input");
+  return { name, in: "query", required: false, description, schema: { type: "string", ...schema } };
+}
+
+function jsonSchema(rule: z.ZodType, io: "input" | "output"): Json {
+  const { $schema: _, ...schema } = z.toJSONSchema(rule, { io, unrepresentable: "any" });
+  return schema;
+}
+
+const problemSchema = {
+  type: "object",
+  required: ["type", "title", "status", "detail", "code", "retryable"],
+  properties: {
+    type: { type: "string", format: "uri" },
+    title: { type: "string" },
+    status: { type: "integer" },
+    detail: { type: "string" },
+    code: { type: "string", enum: Object.keys(problems) },
+    retryable: { type: "boolean" },
+  },
+};

@@ -1,0 +1,60 @@
+// Asks the API from the page: the token stays in the tab, a refusal becomes an error with its words.
+import type { Answer } from "../read/answer.ts";
+
+const tokenName = "weir-token";
+
+/** What the API refused, as problem+json told it; `status` 0 where nothing answered. */
+export class Refusal extends Error {
+  readonly status: number;
+  readonly title: string;
+  constructor(status: number, title: string, detail: string) {
+    super(detail);
+    this.status = status;
+    this.title = title;
+  }
+}
+
+export function keepToken(token: string): void {
+  sessionStorage.setItem(tokenName, token);
+}
+
+export const hasToken = (): boolean => sessionStorage.getItem(tokenName) !== null;
+
+/** Asks one question; rejects with a Refusal, or an AbortError where a newer question replaced it. */
+export async function ask(
+  question: string,
+  query: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const response = await send(question, query, signal);
+  return (await response.json()) as Answer;
+}
+
+/** The same answer as CSV, for a download: a link could not carry the token. */
+export async function askCsv(question: string, query: Readonly<Record<string, string>>): Promise<Blob> {
+  return (await send(question, { ...query, format: "csv" })).blob();
+}
+
+async function send(
+  question: string,
+  query: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
+): Promise<Response> {
+  const token = sessionStorage.getItem(tokenName);
+  const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+  const timeout = AbortSignal.timeout(15_000);
+  let response: Response;
+  try {
+    response = await fetch(`/v1/${question}?${new URLSearchParams(query)}`, {
+      headers,
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Refusal(0, "The aggregator does not answer", "Trying again every second.");
+  }
+  if (response.ok) return response;
+  const problem: unknown = await response.json().catch(() => ({}));
+  const { title, detail } = problem as { title?: string; detail?: string };
+  throw new Refusal(response.status, title ?? `The answer was ${response.status}`, detail ?? "");
+}

@@ -1,0 +1,201 @@
+// The page: asks for the conservation line once a second, and for the rest when something was stored.
+import type { Answer } from "../read/answer.ts";
+import { ask, hasToken, keepToken, Refusal } from "./ask.ts";
+import { createCharts } from "./charts.ts";
+import { showConservation } from "./conservation.ts";
+import { createControls } from "./controls.ts";
+import { find, write } from "./element.ts";
+import { formatMoment } from "./format.ts";
+import { createNewest } from "./newest.ts";
+import { createTiles } from "./tiles.ts";
+import { addDays, dayOf, type View } from "./view.ts";
+
+const pollMs = 1_000;
+/** A page nobody looks at asks seldom. */
+const hiddenPollMs = 15_000;
+/** Costly charts rest this many times as long as they took; cheap ones follow every poll. */
+const restFactor = 4;
+const cheapMs = 200;
+const autoRangeDays = 30;
+
+let endWait: () => void = () => {};
+let woken = false;
+let drawing: AbortController | undefined;
+let shownMark = "";
+let drawnMark = "";
+let restUntil = 0;
+const controls = createControls(() => {
+  drawing?.abort();
+  restUntil = 0;
+  drawnMark = "";
+  wake();
+});
+const charts = createCharts(controls);
+const tiles = createTiles();
+const showNewest = createNewest();
+const project = (): Record<string, string> =>
+  controls.view.project === "" ? {} : { project: controls.view.project };
+
+/** Whoever chose no range sees the last days, or everything where the last days hold nothing. */
+function rangeOf(watermark: string | null): NonNullable<View["range"]> {
+  if (controls.view.range !== undefined) return controls.view.range;
+  if (watermark === null) return "30d";
+  return Date.parse(watermark) < Date.now() - autoRangeDays * 86_400_000 ? "all" : "30d";
+}
+
+async function poll(): Promise<void> {
+  const { data, meta } = await ask("ledger", project());
+  const row = data[0]!;
+  showConservation(row, meta);
+  tiles.showNow(Number(row["stored"]), meta, controls.view.zone, performance.now());
+  write(find("as-of"), `As of ${formatMoment(meta.as_of, controls.view.zone)} ${controls.view.zone}`);
+  setStatus("live", "Live");
+  const isEmpty = row["received"] === 0 && meta.watermark === null && meta["unread_records"] === 0;
+  find("welcome").hidden = !isEmpty;
+  find("content").hidden = isEmpty;
+  if (!isEmpty) await refresh(row, meta);
+}
+
+/** Everything but the line is asked for again only when it can have changed. */
+async function refresh(row: Answer["data"][number], meta: Answer["meta"]): Promise<void> {
+  const range = rangeOf(meta.watermark);
+  controls.reflect(range);
+  const today = dayOf(new Date(), controls.view.zone);
+  const mark = JSON.stringify([
+    row["stored"],
+    meta["newest_stored_at"],
+    meta.watermark,
+    today,
+    controls.view,
+  ]);
+  if (mark !== shownMark) {
+    await showLive(today);
+    shownMark = mark;
+  }
+  if (
+    mark === drawnMark ||
+    performance.now() < restUntil ||
+    (drawing !== undefined && !drawing.signal.aborted)
+  )
+    return;
+  const began = performance.now();
+  const mine = new AbortController();
+  drawing = mine;
+  // Not waited for: the line goes on while a long range is counted.
+  void charts
+    .draw(range, mine.signal)
+    .then(() => {
+      if (mine.signal.aborted) return;
+      drawnMark = mark;
+      const tookMs = performance.now() - began;
+      restUntil = tookMs < cheapMs ? 0 : performance.now() + restFactor * tookMs;
+    })
+    .catch((error: unknown) => {
+      if (!mine.signal.aborted) showFailure(error);
+    })
+    .finally(() => {
+      if (drawing === mine) drawing = undefined;
+    });
+}
+
+async function showLive(today: string): Promise<void> {
+  const { zone, users } = controls.view;
+  const days = { from: addDays(today, -1), to: today, tz: zone, ...project() };
+  const [events, people, newest] = await Promise.all([
+    ask("events", days),
+    ask("active-users", { ...days, users }),
+    ask("newest", project()),
+  ]);
+  tiles.showDays(events.data, people.data, today);
+  showNewest(newest.data, zone);
+}
+
+function setStatus(state: string, text: string): void {
+  find("status").dataset["state"] = state;
+  write(find("status-text"), text);
+  const isLive = state === "live";
+  if (isLive) find("notice").hidden = true;
+  document.body.classList.toggle("stale", !isLive);
+}
+
+function showFailure(error: unknown): void {
+  if (error instanceof Refusal && error.status === 401) {
+    askToken();
+    return;
+  }
+  const refusal = error instanceof Refusal ? error : new Refusal(0, "The page failed", String(error));
+  setStatus("failed", "Not connected");
+  const notice = find("notice");
+  notice.hidden = false;
+  write(notice, `${refusal.title}. ${refusal.message}`);
+}
+
+function askToken(): void {
+  setStatus("locked", "Token needed");
+  const dialog = find<HTMLDialogElement>("token");
+  if (dialog.open) return;
+  find("token-fault").hidden = !hasToken();
+  dialog.showModal();
+}
+
+find<HTMLFormElement>("token-form").addEventListener("submit", () => {
+  const input = find<HTMLInputElement>("token-text");
+  keepToken(input.value.trim());
+  input.value = "";
+  wake();
+});
+find<HTMLDialogElement>("token").addEventListener("cancel", (event) => event.preventDefault());
+
+function showCommand(): void {
+  const edge = document.querySelector<HTMLMetaElement>("meta[name=weir-edge]")?.content;
+  const url = edge || `${location.protocol}//${location.hostname}:8787`;
+  const event = `{"events":[{"type":"signup","user_id":"ada"}]}`;
+  const lines = [`curl ${url}/v1/events`, '-H "Authorization: Bearer $WRITE_KEY"', `-d '${event}'`];
+  const command = lines.join(" \\\n  ");
+  write(find("welcome-command"), command);
+  find("welcome-copy").addEventListener("click", async () => {
+    await navigator.clipboard.writeText(command);
+    write(find("welcome-copy"), "Copied");
+  });
+}
+
+async function offerProjects(): Promise<void> {
+  const { data } = await ask("ledger", { by: "project" });
+  controls.offerProjects(data.map((row) => String(row["project"])));
+}
+
+async function run(): Promise<never> {
+  for (let turn = 0; ; turn += 1) {
+    const began = performance.now();
+    try {
+      if (turn % 30 === 0) await offerProjects();
+      await poll();
+    } catch (error) {
+      showFailure(error);
+      turn = -1;
+    }
+    const waitMs = Math.max(0, (document.hidden ? hiddenPollMs : pollMs) - (performance.now() - began));
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, woken ? 0 : waitMs);
+      endWait = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    woken = false;
+  }
+}
+
+/** Polls now; a poll under way is followed by another at once. */
+function wake(): void {
+  woken = true;
+  endWait();
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  drawnMark = "";
+  wake();
+});
+document.addEventListener("visibilitychange", () => wake());
+showCommand();
+void run();

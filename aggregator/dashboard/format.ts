@@ -1,0 +1,55 @@
+// Numbers, money, dates and ages as the page writes them.
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+
+export const formatCount = (count: number): string => whole.format(count);
+export const formatCompact = (value: number): string => compact.format(value);
+
+/** A rate: one decimal below ten, so that one event in ten seconds is seen. */
+export function formatRate(perSecond: number): string {
+  return perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : whole.format(perSecond);
+}
+
+/** Money in its currency; a code that is none of ISO 4217's form stands behind the number. */
+export function formatMoney(amount: number, currency: string | null, short = false): string {
+  const form = short
+    ? ({ notation: "compact", maximumFractionDigits: 1 } as const)
+    : ({ minimumFractionDigits: 2, maximumFractionDigits: 2 } as const);
+  if (currency !== null && /^[A-Za-z]{3}$/.test(currency)) {
+    const style = { style: "currency", currency, currencyDisplay: "narrowSymbol" } as const;
+    return new Intl.NumberFormat("en", { ...style, ...form }).format(amount);
+  }
+  const number = new Intl.NumberFormat("en", form).format(amount);
+  return currency === null ? number : `${number} ${currency}`;
+}
+
+/** "4 s ago", "3 min ago", "2 h ago", then days. */
+export function formatAge(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 2) return "now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${formatCount(Math.floor(seconds / 86_400))} d ago`;
+}
+
+/** A bucket's name: "Fri, Dec 9, 2011", "Week of Dec 5, 2011" or "December 2011". */
+export function formatBucket(bucket: string, interval: string): string {
+  const date = new Date(`${bucket}T00:00:00Z`);
+  if (interval === "month") return form({ month: "long", year: "numeric" }).format(date);
+  const day = { day: "numeric", month: "short", year: "numeric" } as const;
+  if (interval === "week") return `Week of ${form(day).format(date)}`;
+  return form({ weekday: "short", ...day }).format(date);
+}
+
+/** A moment in the page's time zone, to the second. */
+export function formatMoment(text: string, timeZone: string): string {
+  const parts = { year: "numeric", month: "short", day: "numeric" } as const;
+  const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
+  return new Intl.DateTimeFormat("en", { ...parts, ...time, timeZone }).format(new Date(text));
+}
+
+function form(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  return new Intl.DateTimeFormat("en", { ...options, timeZone: "UTC" });
+}

@@ -1,0 +1,118 @@
+// Answers a question: its parameters checked, its snapshot taken, its bounds kept, its failures named.
+import type { Sql, TransactionSql } from "postgres";
+import type { z } from "zod";
+import { queryRowsMax, queryStatementMs } from "../../shared/limits.ts";
+import { WeirError } from "../../shared/problem.ts";
+import { errorCode, isAway, withDeadline } from "../store/errors.ts";
+import type { AnswerRow, Question } from "./question.ts";
+import { openRange, type RangeAsked } from "./range.ts";
+
+/** Times are RFC 3339 in UTC; `watermark` is the greatest stored event_time, null in an empty store. */
+export interface AnswerMeta extends AnswerRow {
+  from: string | null;
+  to: string | null;
+  as_of: string;
+  watermark: string | null;
+}
+
+export interface Answer {
+  data: readonly AnswerRow[];
+  meta: AnswerMeta;
+}
+
+/** A query string: every value given for a name. */
+export type Query = Readonly<Record<string, readonly string[]>>;
+
+/** Checks a query against its schema; `invalid_query` names every parameter at fault. */
+export function readParameters<Parameters extends z.ZodObject>(
+  parameters: Parameters,
+  query: Query,
+): z.output<Parameters> {
+  const faults: string[] = [];
+  const values: Record<string, string> = Object.create(null);
+  for (const [name, given] of Object.entries(query)) {
+    if (!Object.hasOwn(parameters.shape, name)) faults.push(`${shown(name)}: is no parameter here`);
+    else if (given.length > 1) faults.push(`${name}: is given more than once`);
+    else if (given[0] !== "") values[name] = given[0]!;
+  }
+  const parsed = parameters.safeParse(values);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) faults.push(`${issue.path.join(".")}: ${issue.message}`);
+  }
+  if (faults.length > 0 || !parsed.success) throw new WeirError("invalid_query", faults.join("; "));
+  return parsed.data;
+}
+
+/** Runs one question over the events. Rejects with a WeirError whatever happens. */
+export async function answer(sql: Sql, question: Question, query: Query): Promise<Answer> {
+  const asked = readParameters(question.parameters, query);
+  return inSnapshot(sql, async (tx) => {
+    const range = await openRange(tx, { tz: "UTC", ...(asked as Partial<RangeAsked>) });
+    const spans = "from" in question.parameters.shape;
+    const data = boundRows(await question.ask(tx, asked, range));
+    return {
+      data,
+      meta: {
+        from: spans ? iso(range.from) : null,
+        to: spans ? iso(range.to) : null,
+        as_of: iso(range.asOf),
+        watermark: await readWatermark(tx),
+      },
+    };
+  });
+}
+
+/** The greatest stored event_time; ids begin with it, so the key's index ends there. */
+export async function readWatermark(tx: TransactionSql): Promise<string | null> {
+  const [newest] = await tx<{ event_time: Date }[]>`
+    select event_time
+    from events
+    order by id desc
+    limit 1`;
+  return newest?.event_time.toISOString() ?? null;
+}
+
+/** All of `rows`, or `invalid_query` where they are more than one answer holds. */
+export function boundRows(rows: readonly AnswerRow[]): AnswerRow[] {
+  if (rows.length > queryRowsMax) {
+    const advice = "choose a shorter span, fewer types or a wider interval";
+    throw new WeirError("invalid_query", `The answer has more than ${queryRowsMax} rows; ${advice}.`);
+  }
+  return [...rows];
+}
+
+/** Runs `work` in one read-only snapshot and maps what goes wrong; never takes longer than the limit. */
+export async function inSnapshot<Value>(
+  sql: Sql,
+  work: (tx: TransactionSql) => Promise<Value>,
+): Promise<Value> {
+  try {
+    // The server ends a slow statement itself; this deadline is for a server that no longer answers.
+    const begun = sql.begin("isolation level repeatable read read only", work);
+    return (await withDeadline("the question", queryStatementMs + 2_000, begun)) as Value;
+  } catch (error) {
+    throw asProblem(error);
+  }
+}
+
+export const iso = (ms: number): string => new Date(ms).toISOString();
+
+function asProblem(cause: unknown): unknown {
+  if (cause instanceof WeirError) return cause;
+  if (isAway(cause)) return new WeirError("store_unavailable", "The store does not answer.", { cause });
+  const code = errorCode(cause);
+  if (code === "57014") {
+    return new WeirError("query_timeout", `The question took over ${queryStatementMs / 1000} s.`, { cause });
+  }
+  // The store's calendar ends elsewhere than ours: 22007 and 22008 are times, 22023 an unknown zone.
+  if (["22007", "22008", "22023"].includes(code)) {
+    return new WeirError("invalid_query", "from, to, tz: the store does not know this time or zone", {
+      cause,
+    });
+  }
+  return cause;
+}
+
+function shown(name: string): string {
+  return JSON.stringify(name.slice(0, 40));
+}

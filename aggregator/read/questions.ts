@@ -1,0 +1,8 @@
+// Every question over the events, in the order of the API's description.
+import { activeUsers } from "./active-users.ts";
+import { events } from "./events.ts";
+import { newest } from "./newest.ts";
+import type { Question } from "./question.ts";
+import { revenue } from "./revenue.ts";
+
+export const questions: readonly Question[] = [activeUsers, events, revenue, newest];

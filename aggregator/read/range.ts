@@ -1,0 +1,65 @@
+// The span of time a question is about: bounds resolved in its time zone, by the store's own calendar.
+import type { TransactionSql } from "postgres";
+import { queryStatementMs } from "../../shared/limits.ts";
+import { WeirError } from "../../shared/problem.ts";
+import type { Bound } from "./parameters.ts";
+
+/** Epoch ms; `to` is exclusive. `asOf` is the time of the snapshot. */
+export interface Range {
+  from: number;
+  to: number;
+  asOf: number;
+}
+
+/** What of a question decides its span. */
+export interface RangeAsked {
+  from?: Bound | undefined;
+  to?: Bound | undefined;
+  tz: string;
+}
+
+/** Days of a question that names no `from`, today included. */
+const defaultDays = 30;
+
+/**
+ * The transaction's first statement: bounds what follows and resolves the span. Days begin where the
+ * time zone says, 23 or 25 hours apart where clocks change. Without `to` the span ends with today;
+ * without `from` it holds 30 days. Rejects with `invalid_query` where nothing lies between.
+ */
+export async function openRange(tx: TransactionSql, asked: RangeAsked): Promise<Range> {
+  const [from, to] = [split(asked.from), split(asked.to)];
+  // Spilling a distinct count to disk costs more than the memory; compiling costs more than it saves.
+  const [row] = await tx<{ from_ms: string; to_ms: string; as_of_ms: string }[]>`
+    with bounded as materialized (
+      select set_config('statement_timeout', ${String(queryStatementMs)}, true),
+        set_config('work_mem', '64MB', true),
+        set_config('jit', 'off', true)
+    ),
+    upper as (
+      select coalesce(
+        to_timestamp(${to.ms}::double precision / 1000),
+        (coalesce(${to.day}::date, (now() at time zone ${asked.tz})::date) + 1)::timestamp at time zone ${asked.tz}
+      ) as moment
+      from bounded
+    )
+    select extract(epoch from moment) * 1000 as to_ms,
+      extract(epoch from now()) * 1000 as as_of_ms,
+      extract(epoch from coalesce(
+        to_timestamp(${from.ms}::double precision / 1000),
+        coalesce(${from.day}::date::timestamp, (moment at time zone ${asked.tz}) - make_interval(days => ${defaultDays}))
+          at time zone ${asked.tz}
+      )) * 1000 as from_ms
+    from upper`;
+  const range = {
+    from: Math.round(Number(row!.from_ms)),
+    to: Math.round(Number(row!.to_ms)),
+    asOf: Math.floor(Number(row!.as_of_ms)),
+  };
+  if (range.from >= range.to) throw new WeirError("invalid_query", "from: must lie before to");
+  return range;
+}
+
+function split(bound: Bound | undefined): { day: string | null; ms: number | null } {
+  if (bound === undefined) return { day: null, ms: null };
+  return "day" in bound ? { day: bound.day, ms: null } : { day: null, ms: bound.ms };
+}

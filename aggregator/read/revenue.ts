@@ -1,0 +1,34 @@
+// How much money each bucket brought, by currency; what was given back counts negative.
+import { z } from "zod";
+import { bucket, eventParameters, interval } from "./parameters.ts";
+import { defineQuestion, rowLimit } from "./question.ts";
+import { withinUsers } from "./within.ts";
+
+export const revenue = defineQuestion({
+  name: "revenue",
+  summary: "Revenue per bucket and currency",
+  parameters: z.strictObject({ ...eventParameters, interval }),
+  row: z.object({
+    bucket,
+    currency: z.string().nullable().describe("null where the event named none"),
+    revenue: z.number().describe("Sum of payload.revenue of all types, negatives included"),
+  }),
+  // The sum stays decimal until it is whole; one conversion at the end keeps every cent.
+  ask: async (tx, asked, range) => {
+    const rows = await tx<{ bucket: string; currency: string | null; revenue: string }[]>`
+      select to_char(bucket, 'YYYY-MM-DD') as bucket, currency, revenue
+      from (
+        select date_trunc(${asked.interval}, event_time at time zone ${asked.tz}) as bucket,
+          currency,
+          sum(revenue)::text as revenue
+        from events
+        where ${withinUsers(tx, asked, range)}
+          and revenue is not null
+        group by 1, 2
+        order by 1, 2
+        limit ${rowLimit}
+      ) as summed
+      order by summed.bucket, summed.currency`;
+    return rows.map((row) => ({ ...row, revenue: Number(row.revenue) }));
+  },
+});
