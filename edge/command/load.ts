@@ -4,7 +4,8 @@ import { foldIds } from "./load/id-list.ts";
 import { createLatencies, type Latencies } from "./load/latency.ts";
 import { fileEvents, type LoadEvent, type LoadShares, syntheticEvents } from "./load/load-events.ts";
 import { createLoadLog, type LoadLog } from "./load/load-log.ts";
-import { type LoadRequest, type NextRequest, planRequests, requestBody } from "./load/plan.ts";
+import { createPace, type Pace, preciseNow, untilTime } from "./load/pace.ts";
+import { planRequests, requestBody } from "./load/plan.ts";
 import { createRandom } from "./load/random.ts";
 import { sendRequest } from "./load/send.ts";
 import { openSource } from "./source/read-source.ts";
@@ -100,47 +101,6 @@ async function openEvents(
   return fileEvents(source, run, options, random, () => {
     tally.unsendable += 1;
   });
-}
-
-async function* untilTime(
-  events: AsyncIterator<LoadEvent> | Iterator<LoadEvent>,
-  seconds: number | undefined,
-  clock: Clock,
-): AsyncGenerator<LoadEvent> {
-  const until = seconds === undefined ? Number.POSITIVE_INFINITY : clock.now() + seconds * 1000;
-  while (clock.now() < until) {
-    const next = await events.next();
-    if (next.done === true) return;
-    yield next.value;
-  }
-  await events.return?.();
-}
-
-// Wall time in fractions of a millisecond, which latencies on loopback need.
-const preciseNow = (): number => performance.timeOrigin + performance.now();
-
-/** The next request and when it is due, epoch ms. */
-type Pace = () => Promise<{ request: LoadRequest; dueAt: number } | undefined>;
-
-// One caller at a time plans a request and waits for its moment: requests leave in order, and a slow
-// answer delays those after it, which their latency then shows.
-function createPace(next: NextRequest, rate: number, clock: Clock): Pace {
-  const startedAt = preciseNow();
-  let planned = 0;
-  let turn: Promise<unknown> = Promise.resolve();
-  return () => {
-    const mine = turn.then(async () => {
-      const request = await next();
-      if (request === undefined) return undefined;
-      const dueAt = rate > 0 ? startedAt + (planned / rate) * 1000 : preciseNow();
-      planned += request.originals.length + request.copies.length;
-      const waitMs = dueAt - preciseNow();
-      if (waitMs > 0) await clock.sleep(waitMs);
-      return { request, dueAt };
-    });
-    turn = mine.catch(() => undefined);
-    return mine;
-  };
 }
 
 async function connection(

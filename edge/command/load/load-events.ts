@@ -16,6 +16,12 @@ export interface LoadShares {
   bad: number;
 }
 
+/** An event of a file; whatever else it has goes on as it is. */
+interface SentEvent {
+  event_id?: unknown;
+  type?: unknown;
+}
+
 const hourMs = 3_600_000;
 const lateHoursMax = 48;
 const decoder = new TextDecoder();
@@ -42,13 +48,13 @@ export async function* fileEvents(
 
 // The bytes go on as they came wherever nothing is changed, so that numbers keep their digits.
 function shaped(
-  event: Record<string, unknown>,
+  event: SentEvent,
   bytes: Uint8Array,
   madeUpId: string,
   shares: LoadShares,
   random: () => number,
 ): LoadEvent {
-  const own = event["event_id"];
+  const own = event.event_id;
   const id = typeof own === "string" ? own : madeUpId;
   if (random() < shares.bad)
     return { id, json: JSON.stringify(spoilt({ ...event, event_id: id }, random)), isBad: true };
@@ -113,11 +119,11 @@ const withId = (json: string, id: string): string => {
   return `{"event_id":${JSON.stringify(id)}${rest.trim() === "}" ? "" : ","}${rest}`;
 };
 
-function readObject(bytes: Uint8Array): Record<string, unknown> | undefined {
+function readObject(bytes: Uint8Array): SentEvent | undefined {
   try {
     const value: unknown = JSON.parse(decoder.decode(bytes));
     return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
+      ? (value as SentEvent)
       : undefined;
   } catch {
     return undefined;

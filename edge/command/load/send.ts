@@ -69,7 +69,7 @@ async function sendOnce(body: string, options: SendOptions): Promise<Attempt> {
   const { status } = response;
   const answer = readJson(text);
   if (status === 202) return readAnswer(answer);
-  const code = String(answer["code"] ?? "");
+  const code = String(answer.code ?? "");
   const why = `${status} ${code}`.trim();
   if (status === 401 || status === 403 || status === 404)
     throw new MisuseError(`the edge answered ${why}; look at --url and --key`);
@@ -79,28 +79,36 @@ async function sendOnce(body: string, options: SendOptions): Promise<Attempt> {
   return { fate: status < 500 ? "not_received" : "unknown", why, isFinal, retryAfterMs };
 }
 
-function readAnswer(answer: Record<string, unknown>): Attempt {
-  const count = (name: string): number => {
-    const value = answer[name];
-    return typeof value === "number" ? value : Number.NaN;
-  };
-  const ids = answer["batch_ids"] ?? [answer["batch_id"]];
+function readAnswer(answer: Answer): Attempt {
+  const count = (value: unknown): number => (typeof value === "number" ? value : Number.NaN);
+  const ids = answer.batch_ids ?? [answer.batch_id];
   const read = {
     batch_ids: Array.isArray(ids) ? ids.map(String) : [],
-    received: count("received"),
-    accepted: count("accepted"),
-    duplicate: count("duplicate"),
-    quarantined: count("quarantined"),
+    received: count(answer.received),
+    accepted: count(answer.accepted),
+    duplicate: count(answer.duplicate),
+    quarantined: count(answer.quarantined),
   };
   const isWhole = read.received === read.accepted + read.duplicate + read.quarantined;
   if (isWhole) return { answer: read };
   return { fate: "unknown", why: "202 with an answer that does not add up", isFinal: true, retryAfterMs: 0 };
 }
 
-function readJson(text: string): Record<string, unknown> {
+/** What an edge may answer, as far as it is looked at. */
+interface Answer {
+  code?: unknown;
+  batch_id?: unknown;
+  batch_ids?: unknown;
+  received?: unknown;
+  accepted?: unknown;
+  duplicate?: unknown;
+  quarantined?: unknown;
+}
+
+function readJson(text: string): Answer {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+    return typeof value === "object" && value !== null ? (value as Answer) : {};
   } catch {
     return {};
   }
