@@ -53,10 +53,15 @@ export interface ReadRecord {
 export interface ConsumerHandler {
   /**
    * This process now owns exactly these partitions. Answers the offset each is to be read from; nothing
-   * of a partition is delivered before. May repeat, with other partitions, after every rebalance.
+   * of a partition is delivered before. May repeat, with other partitions, after every rebalance. A start
+   * before the first kept record becomes that record, whose offset shows the hole; one beyond the end
+   * waits until the log gets there. Who keeps offsets compares them with LogReader.ranges here.
    */
   assigned(partitions: readonly number[]): Promise<ReadonlyMap<number, bigint>>;
-  /** These partitions may now belong to another process; what is being written for them may be fenced. */
+  /**
+   * These partitions may now belong to another process; what is being written for them may be fenced.
+   * Follows every assignment of any partition once, at the latest when the consumer is closed.
+   */
   revoked(partitions: readonly number[]): Promise<void>;
   /**
    * Records of one partition, in order, without holes in their offsets as far as the log has none. The

@@ -80,8 +80,7 @@ export function createMemoryGroup(topic: MemoryTopic, clock: Clock): MemoryGroup
           const leaving = member;
           if (leaving === undefined || !members.includes(leaving)) return;
           members.splice(members.indexOf(leaving), 1);
-          await turn;
-          await leaving.delivery?.stop();
+          turn = turn.then(() => giveUp(leaving));
           await share();
         },
       };

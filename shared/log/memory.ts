@@ -3,9 +3,9 @@ import { type Clock, systemClock } from "../clock.ts";
 import { toHex } from "../event/bytes.ts";
 import { recordBytesMax } from "../limits.ts";
 import { createBell, takeBounded } from "./delivery.ts";
-import type { ReadRecord } from "./log.ts";
-import { type Log, type LogIdentity, type LogProducer, type LogReader, PublishError } from "./log.ts";
+import type { Log, LogIdentity, LogProducer, LogReader, ReadRecord } from "./log.ts";
 import { createMemoryGroup, type MemoryGroup } from "./memory-group.ts";
+import { checkPartitions, closedError, refuseRecord } from "./refusal.ts";
 
 export interface MemoryLogOptions {
   topic: string;
@@ -41,6 +41,7 @@ export function memoryLog(place: MemoryPlace, options: MemoryLogOptions): Log {
   const topic = (): MemoryTopic => {
     const found = place.get(options.topic);
     if (found === undefined) throw new Error(`the topic ${options.topic} is missing: make it first`);
+    checkPartitions(found.identity, options.partitions);
     return found;
   };
   return {
@@ -48,11 +49,7 @@ export function memoryLog(place: MemoryPlace, options: MemoryLogOptions): Log {
     async create() {
       const found = place.get(options.topic);
       if (found === undefined) place.set(options.topic, emptyTopic(options, clock));
-      else if (options.partitions !== undefined && options.partitions !== found.identity.partitions) {
-        throw new Error(
-          `the topic ${options.topic} has ${found.identity.partitions} partitions, not ${options.partitions}`,
-        );
-      }
+      else checkPartitions(found.identity, options.partitions);
     },
     weaknesses: async () => [{ setting: "durability", found: "memory", wanted: "kafka: or sqlite:" }],
     producer: async () => memoryProducer(topic(), clock),
@@ -95,10 +92,9 @@ function memoryProducer(topic: MemoryTopic, clock: Clock): LogProducer {
   return {
     identity: topic.identity,
     async publish(partition, record) {
-      if (closed) throw new PublishError("not_stored", "the producer is closed");
-      if (record.length > recordBytesMax) {
-        throw new PublishError("refused", `a record of ${record.length} bytes is over ${recordBytesMax}`);
-      }
+      const bounds = { partitions: topic.identity.partitions, recordBytesMax, waitingBytes: 0 };
+      const refusal = closed ? closedError() : refuseRecord(partition, record, bounds);
+      if (refusal !== undefined) throw refusal;
       const { start, records } = topic.kept[partition]!;
       const offset = start + BigInt(records.length);
       records.push({ offset, time: clock.now(), value: record.slice() });

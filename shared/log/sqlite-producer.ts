@@ -1,7 +1,8 @@
 // Writes to a SQLite log: publishes that wait together share one transaction and one fsync.
 import type { Clock } from "../clock.ts";
-import { logRetentionMs, publishBytesMax, recordBytesMax } from "../limits.ts";
+import { logRetentionMs, recordBytesMax } from "../limits.ts";
 import { type LogProducer, PublishError } from "./log.ts";
+import { closedError, refuseRecord } from "./refusal.ts";
 import type { SqliteTopic } from "./sqlite.ts";
 import { dropOld } from "./sqlite-records.ts";
 
@@ -96,7 +97,8 @@ export function sqliteProducer(
   return {
     identity: topic.identity,
     publish(partition, record) {
-      const refusal = refuse(partition, record);
+      const bounds = { partitions: topic.identity.partitions, recordBytesMax, waitingBytes };
+      const refusal = closed ? closedError() : refuseRecord(partition, record, bounds);
       if (refusal !== undefined) return Promise.reject(refusal);
       waitingBytes += record.length;
       timer ??= setTimeout(flush, gatherMs);
@@ -111,18 +113,4 @@ export function sqliteProducer(
       database.close();
     },
   };
-
-  function refuse(partition: number, record: Uint8Array): PublishError | undefined {
-    if (closed) return new PublishError("not_stored", "the producer is closed");
-    if (partition < 0 || partition >= topic.identity.partitions) {
-      return new PublishError("refused", `there is no partition ${partition}`);
-    }
-    if (record.length > recordBytesMax) {
-      return new PublishError("refused", `a record of ${record.length} bytes is over ${recordBytesMax}`);
-    }
-    if (waitingBytes + record.length > publishBytesMax) {
-      return new PublishError("not_stored", "too much is waiting for the log");
-    }
-    return undefined;
-  }
 }

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { toHex } from "../event/bytes.ts";
 import { type Bell, createBell } from "./delivery.ts";
 import type { Log, LogIdentity, LogReader } from "./log.ts";
+import { checkPartitions } from "./refusal.ts";
 import { sqliteConsumer } from "./sqlite-consumer.ts";
 import { sqliteProducer } from "./sqlite-producer.ts";
 import { keptRanges, keptRecords } from "./sqlite-records.ts";
@@ -119,13 +120,6 @@ function findTopic(database: Database, topic: string): { number: number; identit
     : null;
   if (row === null) return undefined;
   return { number: row.number, identity: { id: row.identity, topic, partitions: row.partitions } };
-}
-
-function checkPartitions(identity: LogIdentity, wanted: number | undefined): void {
-  if (wanted === undefined || wanted === identity.partitions) return;
-  throw new Error(
-    `the topic ${identity.topic} has ${identity.partitions} partitions, not ${wanted}; the number is fixed for its life`,
-  );
 }
 
 function sqliteReader(topic: SqliteTopic): LogReader {

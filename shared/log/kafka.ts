@@ -1,0 +1,44 @@
+// The log on Kafka's protocol: platformatic's client writes, kafkajs reads as one of a group.
+import { silentLogger } from "../logger.ts";
+import { kafkaConsumer } from "./kafka-consumer.ts";
+import { kafkaProducer } from "./kafka-producer.ts";
+import { kafkaReader } from "./kafka-reader.ts";
+import { createTopic, describeTopic, type KafkaTopic, weaknessesOf } from "./kafka-topic.ts";
+import { readKafkaUrl } from "./kafka-url.ts";
+import type { Log } from "./log.ts";
+import type { LogOptions } from "./open.ts";
+
+/** Opens the log behind a `kafka:` or `kafka+tls:` URL. Nothing is connected before a role is asked for. */
+export function kafkaLog(url: string, options: LogOptions & { deadlineMs?: number }): Log {
+  const target = readKafkaUrl(url, options.ca);
+  const logger = options.logger ?? silentLogger;
+  const clientId = options.clientId ?? "weir";
+  const describe = (): Promise<KafkaTopic> => describeTopic(target, options);
+
+  return {
+    label: target.label,
+    create: () => createTopic(target, options),
+    weaknesses: async () => weaknessesOf(await describe()),
+    async producer() {
+      const topic = await describe();
+      if (!options.allowWeak) refuseWeak(target.label, topic);
+      return kafkaProducer(target, topic, clientId, logger, options.deadlineMs);
+    },
+    async consumer(group) {
+      const topic = await describe();
+      const reader = kafkaReader(target, topic, clientId);
+      return kafkaConsumer({ target, identity: topic.identity, group, clientId, logger, reader });
+    },
+    reader: async () => kafkaReader(target, await describe(), clientId),
+  };
+}
+
+function refuseWeak(label: string, topic: KafkaTopic): void {
+  const weaknesses = weaknessesOf(topic);
+  if (weaknesses.length === 0) return;
+  const found = weaknesses.map(({ setting, found, wanted }) => `${setting} is ${found}, wanted ${wanted}`);
+  throw new Error(
+    `${label}: the topic ${topic.identity.topic} can lose what was acked (${found.join("; ")}); ` +
+      "WEIR_LOG_ALLOW_WEAK=1 takes it as it is",
+  );
+}
