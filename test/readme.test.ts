@@ -3,7 +3,10 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { readParameters } from "../aggregator/read/answer.ts";
+import { questions } from "../aggregator/read/questions.ts";
 import { settingNames } from "../shared/settings.ts";
+import { testEdge } from "./edge/support.ts";
 import { blocks, regenerate } from "./support/readme.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -36,6 +39,31 @@ describe("the README's tables", () => {
     expect(regenerate(old)).not.toContain("| old |");
     expect(regenerate(regenerate(old))).toBe(regenerate(old));
     expect(() => regenerate("<!-- generated: nothing -->\n<!-- /generated -->")).toThrow("nothing");
+  });
+});
+
+describe("the README's first screen", () => {
+  const answers = [...readme.matchAll(/```json\n(.+)\n```/g)].map(([, text]) => JSON.parse(text!) as object);
+
+  it("sends an event that the edge takes, and is answered as it says", async () => {
+    const [, path = "", body = ""] =
+      /curl -s http:\/\/127\.0\.0\.1:8787(\S+) .*\\\n\s+-d '([^']+)'/.exec(readme) ?? [];
+    const { post } = await testEdge();
+    const response = await post(body, {}, path);
+    expect(response.status).toBe(202);
+    const told = answers[0] as { batch_id: string };
+    expect(await response.json()).toEqual({ ...told, batch_id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    expect(told.batch_id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  });
+
+  it("asks a question that there is, and shows an answer of its form", () => {
+    const [, name, query] = /curl -s 'http:\/\/127\.0\.0\.1:8789\/v1\/([\w-]+)\?([^']+)'/.exec(readme) ?? [];
+    const question = questions.find((each) => each.name === name)!;
+    const given = Object.fromEntries([...new URLSearchParams(query)].map(([key, value]) => [key, [value]]));
+    expect(readParameters(question.parameters, given)).toMatchObject({ interval: "day" });
+    const { data, meta } = answers[1] as { data: unknown[]; meta: object };
+    for (const row of data) expect(question.row.strict().parse(row)).toEqual(row);
+    expect(Object.keys(meta)).toEqual(["from", "to", "as_of", "watermark"]);
   });
 });
 
