@@ -1,0 +1,56 @@
+// The monthly partitions of plain PostgreSQL, made before the first row of a month is written.
+import type { Sql } from "postgres";
+import type { Store } from "./store/store.ts";
+
+/** Makes what is missing; remembers what is there. */
+export interface Partitions {
+  /** `times` in epoch ms. Nothing is to be done on a hypertable, which makes its own chunks. */
+  ensure(times: Iterable<number>): Promise<void>;
+  /** Forgets what was known, after an error that a missing partition may have caused. */
+  forget(): void;
+}
+
+export function createPartitions(store: Store): Partitions {
+  const known = new Set<number>();
+  return {
+    async ensure(times) {
+      if (store.flavour !== "postgresql") return;
+      const missing = new Set<number>();
+      for (const time of times) {
+        const month = monthOf(time);
+        if (!known.has(month)) missing.add(month);
+      }
+      for (const month of [...missing].sort((left, right) => left - right)) {
+        await make(store.sql, month);
+        known.add(month);
+      }
+    },
+    forget: () => known.clear(),
+  };
+}
+
+// Made like the events and then attached: that lets writers of other months go on, which `partition of`
+// would not. There is no default partition, for it would have to be searched at every attach.
+async function make(sql: Sql, month: number): Promise<void> {
+  const from = firstOf(month);
+  const to = firstOf(month + 1);
+  const name = `events_${from.slice(0, -6).replace("-", "_")}`;
+  await sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(hashtextextended(current_schema() || '.partitions', 0))`;
+    const [found] = await tx`select to_regclass(${name}) is not null as made`;
+    if (found?.["made"] === true) return;
+    await tx`create table ${tx(name)} (like event_columns including defaults)`;
+    await tx.unsafe(`alter table events attach partition ${name} for values from ('${from}') to ('${to}')`);
+  });
+}
+
+// Months are counted from year 0.
+function monthOf(time: number): number {
+  const date = new Date(time);
+  return date.getUTCFullYear() * 12 + date.getUTCMonth();
+}
+
+function firstOf(month: number): string {
+  const year = String(Math.floor(month / 12)).padStart(4, "0");
+  return `${year}-${String((month % 12) + 1).padStart(2, "0")}-01 UTC`;
+}

@@ -1,0 +1,109 @@
+// The one transaction: offsets, ledger, rows, quarantine and marks of several partitions, all or nothing.
+import type { TransactionSql } from "postgres";
+import type { LogIdentity } from "../shared/log/log.ts";
+import type { DecodedRecord, UnreadableRecord } from "./decode.ts";
+import { advance, type Span } from "./fence.ts";
+import { correctLedger, insertLedger, ledgerDigests, type Tally, tally } from "./ledger/fold.ts";
+import { markDays } from "./marks.ts";
+import { lockMoved, settleMoved } from "./moved.ts";
+import { judgeByStored, makePlan, type Plan } from "./plan.ts";
+import { type KeptRecord, noteRetransmissions, quarantineEvents, quarantineRecords } from "./quarantine.ts";
+import type { Inserter, Way } from "./stage.ts";
+
+/** What one transaction is to write, made ready before it begins. */
+export interface Prepared {
+  spans: readonly Span[];
+  records: readonly DecodedRecord[];
+  unreadable: readonly UnreadableRecord[];
+  sorted: Sorted;
+  plan: Plan;
+}
+
+/** Records by what their batch id says: new, a further record of the same batch, or of another batch. */
+export interface Sorted {
+  fresh: DecodedRecord[];
+  again: DecodedRecord[];
+  reused: DecodedRecord[];
+}
+
+/** What was written down. */
+export interface Written {
+  way: Way;
+  sorted: Sorted;
+  unreadable: number;
+  tallies: ReadonlyMap<DecodedRecord, Tally>;
+}
+
+/** What a transaction stands on. */
+export interface Ground {
+  log: LogIdentity;
+  epochs: ReadonlyMap<number, bigint>;
+  movedKey: bigint;
+  inserter: Inserter;
+}
+
+/** The offsets do not stand where they were left; who asks `log_positions` learns why. */
+export class NotOursError extends Error {
+  readonly code = "not_ours";
+}
+
+/** Sorts records by batch; `digests` are those of batches known before, and learns the new ones. */
+export function sortRecords(records: readonly DecodedRecord[], digests: Map<string, string>): Sorted {
+  const sorted: Sorted = { fresh: [], again: [], reused: [] };
+  for (const decoded of records) {
+    const known = digests.get(decoded.batchId);
+    if (known === undefined) {
+      digests.set(decoded.batchId, decoded.digest);
+      sorted.fresh.push(decoded);
+    } else if (known === decoded.digest) sorted.again.push(decoded);
+    else sorted.reused.push(decoded);
+  }
+  return sorted;
+}
+
+/** Runs the statements of one transaction, the fence first. A rejection leaves nothing behind. */
+export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Prepared): Promise<Written> {
+  let { sorted, plan } = prepared;
+  const before = tally(sorted.fresh, plan.candidates);
+  // Sent together and run one after another: the fence, the lock, the ledger rows.
+  const [moved, found, inserted] = await Promise.all([
+    advance(tx, ground.log, prepared.spans, ground.epochs),
+    lockMoved(tx, ground.movedKey, plan),
+    insertLedger(tx, ground.log, before),
+  ]);
+  if (moved.length !== prepared.spans.length)
+    throw new NotOursError("the partitions were moved on by another");
+  if (inserted.size !== sorted.fresh.length) {
+    const known = sorted.fresh.map((decoded) => decoded.batchId).filter((id) => !inserted.has(id));
+    sorted = sortRecords(prepared.records, await ledgerDigests(tx, known));
+    plan = await makePlan(sorted.fresh, plan.unwritable);
+  }
+  await settleMoved(tx, plan, found);
+  const way = await ground.inserter.insert(tx, plan);
+  judgeByStored(plan);
+  const noteRefused = await quarantineEvents(tx, sorted.fresh, plan);
+  await quarantineRecords(tx, ground.log, recordsToKeep(prepared.unreadable, sorted.reused));
+  await noteRetransmissions(tx, ground.log, sorted.again);
+  await markDays(tx, plan, Math.min(...prepared.spans.map((span) => span.partition)));
+  const tallies = tally(sorted.fresh, plan.candidates);
+  noteRefused(tallies);
+  await correctLedger(tx, before, tallies);
+  return { way, sorted, unreadable: prepared.unreadable.length, tallies };
+}
+
+function recordsToKeep(
+  unreadable: readonly UnreadableRecord[],
+  reused: readonly DecodedRecord[],
+): KeptRecord[] {
+  return [
+    ...unreadable.map((place): KeptRecord => ({ place, reason: "record_unreadable", detail: place.detail })),
+    ...reused.map(
+      (decoded): KeptRecord => ({
+        place: decoded,
+        reason: "batch_id_reused",
+        detail: `another batch is in the ledger as ${decoded.batchId}`,
+        decoded,
+      }),
+    ),
+  ];
+}

@@ -1,0 +1,158 @@
+// The writer: takes partitions, and commits records of several of them in one transaction each time.
+import type { Sql, TransactionSql } from "postgres";
+import type { Clock } from "../shared/clock.ts";
+import { writeStatementMs } from "../shared/limits.ts";
+import type { LogIdentity } from "../shared/log/log.ts";
+import type { Logger } from "../shared/logger.ts";
+import type { Meter } from "../shared/meter.ts";
+import { retry } from "../shared/retry.ts";
+import { decodeRecord, isDecoded, type Slice, type UnreadableRecord } from "./decode.ts";
+import { FencedError, OffsetError, readPositions, type Span, takePartitions } from "./fence.ts";
+import { movedLockKey } from "./moved.ts";
+import { createPartitions } from "./partitions.ts";
+import { makePlan, timeOf } from "./plan.ts";
+import { findUnwritable } from "./poison.ts";
+import { createInserter } from "./stage.ts";
+import { errorCode, isAway, isPassing, isRefusal, withDeadline } from "./store/errors.ts";
+import type { Store } from "./store/store.ts";
+import { type Ground, NotOursError, type Prepared, sortRecords, writeAll } from "./transaction.ts";
+import { tellWritten } from "./written.ts";
+
+/** What a transaction did, or that an earlier attempt of the same had done it. */
+export type WriteAnswer =
+  | { stored: number; duplicate: number; quarantined: number; records: number }
+  | "known";
+
+/**
+ * One session, one transaction at a time. `take` and `commit` reject with what the store says when it is
+ * away (`isAway`), with a FencedError for partitions lost, and with an OffsetError where the records do
+ * not follow on what is written.
+ */
+export interface Writer {
+  /** Takes partitions, ending their previous owner's session; answers where each is to be read from. */
+  take(partitions: readonly number[]): Promise<Map<number, bigint>>;
+  /** Reads records and makes their rows, without the store. May run while another commit is under way. */
+  prepare(slices: readonly Slice[]): Promise<Prepared>;
+  /** Writes all of it in one transaction, or nothing. */
+  commit(prepared: Prepared): Promise<WriteAnswer>;
+  write(slices: readonly Slice[]): Promise<WriteAnswer>;
+  close(): Promise<void>;
+}
+
+export interface WriterOptions {
+  store: Store;
+  identity: LogIdentity;
+  clock: Clock;
+  meter: Meter;
+  logger: Logger;
+  /** For tests; the limit of one statement otherwise. */
+  statementMs?: number;
+}
+
+const again = { attemptsMax: 6, baseMs: 20, waitMsMax: 1_000 };
+
+export async function createWriter(options: WriterOptions): Promise<Writer> {
+  const { store, identity, clock, meter, logger, statementMs = writeStatementMs } = options;
+  let session: Sql = await store.writer();
+  const partitions = createPartitions(store);
+  const epochs = new Map<number, bigint>();
+  const ground: Ground = { log: identity, epochs, movedKey: 0n, inserter: createInserter(statementMs) };
+
+  // A session that gives no answer is given up; its transaction ends with it, and the fence decides the rest.
+  const transact = async <T>(work: (tx: TransactionSql) => Promise<T>): Promise<T> => {
+    const run = session.begin("isolation level read committed", work) as Promise<T>;
+    try {
+      return await withDeadline("a transaction", 2 * statementMs, run);
+    } catch (error) {
+      if (errorCode(error) === "DEADLINE") {
+        void session.end({ timeout: 0 });
+        run.catch(() => {});
+        session = await store.writer();
+      }
+      throw error;
+    }
+  };
+
+  const attempt = async (prepared: Prepared): Promise<WriteAnswer> => {
+    await partitions.ensure(prepared.plan.kept.map(timeOf));
+    const started = clock.now();
+    try {
+      if (ground.movedKey === 0n) ground.movedKey = await transact(movedLockKey);
+      const written = await transact((tx) => writeAll(tx, ground, prepared));
+      return tellWritten(written, (clock.now() - started) / 1_000, meter, logger);
+    } catch (error) {
+      if (error instanceof NotOursError) return await whyNotOurs(prepared.spans);
+      throw error;
+    }
+  };
+
+  // Either another writer has taken a partition, or a COMMIT of ours got through whose answer did not.
+  const whyNotOurs = async (spans: readonly Span[]): Promise<WriteAnswer> => {
+    const positions = await readPositions(store.sql, identity);
+    const lost = spans.filter(({ partition }) => positions.get(partition)?.epoch !== epochs.get(partition));
+    if (lost.length > 0) throw new FencedError(lost.map((span) => span.partition));
+    const behind = spans.find(({ partition, to }) => positions.get(partition)?.nextOffset !== to);
+    if (behind === undefined) return "known";
+    throw new OffsetError(behind.partition, positions.get(behind.partition)?.nextOffset ?? 0n, behind.from);
+  };
+
+  const commit = async (first: Prepared): Promise<WriteAnswer> => {
+    let prepared = first;
+    let isAgain = false;
+    const work = async (): Promise<WriteAnswer> => {
+      // An attempt leaves its findings in the plan, so the next one begins with a new plan.
+      if (isAgain)
+        prepared = { ...prepared, plan: await makePlan(prepared.sorted.fresh, prepared.plan.unwritable) };
+      isAgain = true;
+      return await attempt(prepared);
+    };
+    return await retry(
+      again,
+      clock,
+      async () => {
+        try {
+          return await work();
+        } catch (error) {
+          if (!isRefusal(error)) throw error;
+          partitions.forget();
+          const refused = await findUnwritable(session, prepared.plan, statementMs);
+          if (refused.size === 0 && errorCode(error) !== "23514") throw error;
+          for (const [place, detail] of refused) prepared.plan.unwritable.set(place, detail);
+          return await work();
+        }
+      },
+      (error) => isAway(error) || isPassing(error),
+    );
+  };
+
+  const prepare = async (slices: readonly Slice[]): Promise<Prepared> => {
+    const spans = slices.filter(({ records }) => records.length > 0).map(spanOf);
+    const all = slices.flatMap(({ partition, records }) =>
+      records.map((one) => decodeRecord(partition, one)),
+    );
+    const records = all.filter(isDecoded);
+    const sorted = sortRecords(records, new Map());
+    const unreadable = all.filter((one): one is UnreadableRecord => !isDecoded(one));
+    return { spans, records, unreadable, sorted, plan: await makePlan(sorted.fresh, new Map()) };
+  };
+
+  return {
+    async take(wanted) {
+      const taken = await retry(again, clock, () => takePartitions(session, identity, wanted), isPassing);
+      for (const [partition, { epoch }] of taken) epochs.set(partition, epoch);
+      return new Map([...taken].map(([partition, { nextOffset }]) => [partition, nextOffset]));
+    },
+    prepare,
+    commit,
+    write: async (slices) => await commit(await prepare(slices)),
+    close: () => session.end({ timeout: 5 }),
+  };
+}
+
+function spanOf({ partition, records }: Slice): Span {
+  const from = records[0]!.offset;
+  for (const [at, { offset }] of records.entries()) {
+    if (offset !== from + BigInt(at)) throw new OffsetError(partition, from + BigInt(at), offset);
+  }
+  return { partition, from, to: from + BigInt(records.length) };
+}
