@@ -118,6 +118,15 @@ const cases: Case[] = [
     ["edge/a.ts:1", "edge/a.ts:73"],
   ],
   [
+    "functionsAreShort",
+    "121 lines of functions within one",
+    {
+      "edge/a.ts": `function a() {\nreturn {\nb() {\n${bodyOf(57)}},\nc() {\n${bodyOf(57)}} } }`,
+      "edge/b.ts": `function a() {\nreturn {\nb() {\n${bodyOf(57)}},\nc() {\n${bodyOf(58)}} } }`,
+    },
+    ["edge/b.ts:1"],
+  ],
+  [
     "namesSaySomething",
     "file names",
     { "edge/utils.ts": "", "shared/string-helper.ts": "", "edge/data.ts": "", "edge/gate.ts": "" },

@@ -17,9 +17,18 @@ export interface SourceFacts {
   imports: readonly Place[];
   /** Names this file exports, types included. */
   exports: readonly Place[];
-  /** Functions of every form, the outermost first, with their length in lines. */
-  functions: readonly { line: number; lines: number; name: string }[];
+  /** Functions of every form, the outermost first. */
+  functions: readonly FunctionFacts[];
   calls: readonly Call[];
+}
+
+export interface FunctionFacts {
+  line: number;
+  name: string;
+  /** From its first line to its last. */
+  lines: number;
+  /** Those without the bodies of the functions inside it. */
+  ownLines: number;
 }
 
 /** A member called with a literal: `deps.meter.count("x", 1, { y })` is meter, count, "x" and ["y"]. */
@@ -65,11 +74,13 @@ export function factsOf(text: string): SourceFacts {
   const facts = {
     imports: [] as Place[],
     exports: [] as Place[],
-    functions: [] as { line: number; lines: number; name: string }[],
+    functions: [] as FunctionFacts[],
     calls: [] as Call[],
   };
+  const around: FunctionFacts[] = [];
   const visit = (node: Node, parent: Node | undefined): void => {
     const line = lineAt(node.start);
+    const depth = around.length;
     const source = node["source"] as Node | null | undefined;
     if (isNode(source) && typeof source["value"] === "string") {
       facts.imports.push({ line, text: source["value"] });
@@ -77,13 +88,19 @@ export function factsOf(text: string): SourceFacts {
     if (node.type.startsWith("Export"))
       facts.exports.push(...exportedNames(node).map((name) => ({ line, text: name })));
     if (isFunction(node)) {
-      facts.functions.push({ line, lines: lineAt(node.end) - line + 1, name: nameOf(node, parent) });
+      const lines = lineAt(node.end) - line + 1;
+      const outer = around.at(-1);
+      if (outer !== undefined) outer.ownLines -= Math.max(0, lines - 2);
+      const found = { line, name: nameOf(node, parent), lines, ownLines: lines };
+      facts.functions.push(found);
+      around.push(found);
     }
     if (node.type === "CallExpression") facts.calls.push(...callOf(node, line));
     for (const member of Object.values(node)) {
       if (Array.isArray(member)) for (const each of member) isNode(each) && visit(each, node);
       else if (isNode(member)) visit(member, node);
     }
+    around.length = depth;
   };
   visit(parseAst(text, { lang: "ts" }) as unknown as Node, undefined);
   known.set(text, facts);
