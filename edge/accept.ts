@@ -10,7 +10,7 @@ import type { EventRefusal } from "../shared/problem.ts";
 import type { CollectorPort } from "../shared/wire/batch.ts";
 import { createBatcher, type Part } from "./batch.ts";
 import type { Dialect } from "./dialect/dialect.ts";
-import type { EventFault } from "./fault.ts";
+import { EventFault } from "./fault.ts";
 import { type KeyedEvent, keyEvents } from "./key.ts";
 import { normalise } from "./normalise.ts";
 import { isRecord } from "./schema.ts";
@@ -40,6 +40,8 @@ export interface Submission {
   faults?: ReadonlyMap<number, EventFault>;
   /** False is a promise that no text holds U+0000 or a lone surrogate. */
   suspectText?: boolean;
+  /** True is a promise that no text needs an escape in JSON. */
+  plainText?: boolean;
   requestId?: string | undefined;
   /** W3C trace context, checked before. */
   traceparent?: string | undefined;
@@ -87,6 +89,7 @@ export function createAccept(deps: AcceptDeps): Accept {
         receivedAt: submission.receivedAt,
         sentAt: submission.sentAt,
         suspectText: submission.suspectText ?? true,
+        plainText: submission.plainText ?? false,
         requestId: submission.requestId,
         traceId: submission.traceparent?.split("-")[1],
       };
@@ -108,8 +111,10 @@ export function createAccept(deps: AcceptDeps): Accept {
 }
 
 function refusalsOf(events: readonly KeyedEvent[]): EventRefusal[] {
-  return events.flatMap(({ fault }, index) =>
-    fault === undefined ? [] : [{ index, code: fault.code, pointer: fault.pointer, detail: fault.detail }],
+  return events.flatMap(({ event }, index) =>
+    event instanceof EventFault
+      ? [{ index, code: event.code, pointer: event.pointer, detail: event.detail }]
+      : [],
   );
 }
 

@@ -3,12 +3,12 @@ import type { Clock } from "../shared/clock.ts";
 import { equalConstantTime } from "../shared/event/bytes.ts";
 import type { Hash } from "../shared/event/hash.ts";
 import { writeId } from "../shared/event/identity.ts";
-import { batchBytesMax, batchEventsMax, batchesInFlightMax, batchWaitMs } from "../shared/limits.ts";
+import { batchEventsMax, batchesInFlightMax, batchWaitMs } from "../shared/limits.ts";
 import type { Meter } from "../shared/meter.ts";
 import { WeirError } from "../shared/problem.ts";
 import { type BatchAnswer, type CollectorPort, outcome } from "../shared/wire/batch.ts";
+import { type Columns, createColumns } from "./columns.ts";
 import type { KeyedEvent } from "./key.ts";
-import { seal } from "./seal.ts";
 
 /** The events of one request, in order. */
 export interface Gathering {
@@ -50,14 +50,10 @@ export interface Batcher {
   close(): Promise<void>;
 }
 
-// What columns and msgpack add to a body: id, hash, fingerprint, flag and size.
-const bytesPerEvent = 48;
-
 interface OpenBatch {
   batchId: Uint8Array;
   gathering: Gathering;
-  events: KeyedEvent[];
-  bytes: number;
+  columns: Columns;
   answer: PromiseWithResolvers<BatchAnswer>;
 }
 
@@ -92,36 +88,38 @@ export function createBatcher(deps: BatcherDeps): Batcher {
     let batch = isShared ? open.get(project) : undefined;
     let from = 0;
     while (from < events.length) {
-      if (batch === undefined || !fits(batch, events[from]!)) {
-        if (batch !== undefined) send(batch);
-        batch = begin(gathering, parts.length);
-      }
-      const first = batch.events.length;
+      batch ??= begin(gathering, parts.length, events.length - from);
+      const first = batch.columns.count;
       let next = from;
-      while (next < events.length && fits(batch, events[next]!)) push(batch, events[next++]!);
+      while (next < events.length && batch.columns.append(events[next]!)) next += 1;
       const count = next - from;
-      const outcomes = batch.answer.promise.then((answer) => answer.outcomes.slice(first, first + count));
-      parts.push({ batchId: batch.batchId, from, outcomes });
+      if (count > 0) {
+        const outcomes = batch.answer.promise.then((answer) => answer.outcomes.slice(first, first + count));
+        parts.push({ batchId: batch.batchId, from, outcomes });
+      }
       from = next;
+      if (from === events.length) break;
+      send(batch);
+      batch = undefined;
     }
     if (batch !== undefined) settle(batch, isShared);
     return parts;
   }
 
-  function begin(gathering: Gathering, part: number): OpenBatch {
+  function begin(gathering: Gathering, part: number, expected: number): OpenBatch {
     const batchId = gathering.batchId?.(part) ?? newBatchId(deps.clock);
     const answer = Promise.withResolvers<BatchAnswer>();
     const done = answer.promise.catch(() => undefined).finally(() => held.delete(done));
     held.add(done);
     deps.meter.set("weir.edge.batches.in_flight", held.size);
-    return { batchId, gathering, events: [], bytes: 0, answer };
+    return { batchId, gathering, columns: createColumns(expected), answer };
   }
 
   // A lone request has nobody to wait for; while another batch of its project is on its way, it waits for
   // company, since many small records cost the log more than a few milliseconds cost the client.
   function settle(batch: OpenBatch, isShared: boolean): void {
     const { project } = batch.gathering;
-    if (!isShared || !sending.has(project) || batch.events.length >= batchEventsMax) send(batch);
+    if (!isShared || !sending.has(project) || batch.columns.count >= batchEventsMax) send(batch);
     else if (open.get(project) !== batch) {
       open.set(project, batch);
       void deps.clock.sleep(batchWaitMs).then(() => {
@@ -147,9 +145,9 @@ export function createBatcher(deps: BatcherDeps): Batcher {
   async function forward(open: OpenBatch): Promise<BatchAnswer> {
     const { project, receivedAt, traceparent = null } = open.gathering;
     const head = { batchId: open.batchId, project, edge: deps.name, receivedAt, traceparent };
-    const batch = await seal(head, open.events, deps.hash);
+    const batch = await open.columns.seal(head, deps.hash);
     deps.meter.record("weir.edge.batch.events", batch.count);
-    deps.meter.record("weir.edge.batch.size", open.bytes);
+    deps.meter.record("weir.edge.batch.size", open.columns.bytes);
     const startedAt = deps.clock.now();
     let code = "ok";
     try {
@@ -162,16 +160,6 @@ export function createBatcher(deps: BatcherDeps): Batcher {
       deps.meter.record("weir.edge.forward.duration", seconds, { "weir.code": code });
     }
   }
-}
-
-// The first event fits any batch, since its own size is bounded far below a batch's.
-const fits = (batch: OpenBatch, event: KeyedEvent): boolean =>
-  batch.events.length === 0 ||
-  (batch.events.length < batchEventsMax && batch.bytes + event.body.length + bytesPerEvent <= batchBytesMax);
-
-function push(batch: OpenBatch, event: KeyedEvent): void {
-  batch.events.push(event);
-  batch.bytes += event.body.length + bytesPerEvent;
 }
 
 function newBatchId(clock: Clock): Uint8Array {

@@ -39,10 +39,10 @@ export function createGate(deps: GateDeps): Gate {
           "Send a write key: as Bearer, Basic, or `write_key` in the body.",
         );
       }
-      const [made] = await deps.hash([writeKey]);
-      const found = deps.keys.find(toHex(made!));
+      const made = await deps.hash([writeKey]);
+      const found = deps.keys.find(toHex(made));
       // A source may look keys up in a way that takes longer the nearer they are; this does not.
-      if (found !== undefined && equalConstantTime(fromHex(found.hash), made!)) return found;
+      if (found !== undefined && equalConstantTime(fromHex(found.hash), made)) return found;
       throw new WeirError("unknown_write_key", "The write key is not known here, or was revoked.");
     },
     admit(key, events) {

@@ -1,23 +1,21 @@
 // Key: the hashes an event is known by, made for a whole request at once.
-import type { NormalisedEvent } from "../shared/event/event.ts";
-import { flag } from "../shared/event/event.ts";
-import type { Hash } from "../shared/event/hash.ts";
+import { flag, type NormalisedEvent } from "../shared/event/event.ts";
+import { digestBytes, type Hash } from "../shared/event/hash.ts";
 import { eventIdIdentity } from "../shared/event/identity.ts";
 import { identifierLengthMax } from "../shared/limits.ts";
-import { packEvent } from "../shared/wire/packed-event.ts";
 import { EventFault } from "./fault.ts";
 
-/** One event with its hashes and its body: packed, or for a refused one the bytes as they came. */
+/** One event, or why it is refused, with the places of its hashes among the request's digests. */
 export interface KeyedEvent {
-  /** A whole digest; undefined for `arrival` until the event has its place in a batch. */
-  identityHash: Uint8Array | undefined;
-  /** A whole digest; undefined for the kinds that have none. */
-  fingerprint: Uint8Array | undefined;
-  /** Epoch ms; 0 for a refused event, which gets no id. */
-  eventTime: number;
+  event: NormalisedEvent | EventFault;
+  digests: Uint8Array;
+  /** −1 for `arrival`, until the event has its place in a batch. */
+  identityAt: number;
+  /** −1 for the kinds that have none. */
+  fingerprintAt: number;
   flags: number;
-  body: Uint8Array;
-  fault: EventFault | undefined;
+  /** The bytes of a refused event as they came. */
+  original: Uint8Array | undefined;
 }
 
 /** What a refused event can still be known by. */
@@ -37,47 +35,55 @@ export async function keyEvents(
   hash: Hash,
 ): Promise<KeyedEvent[]> {
   const texts: string[] = [];
-  const originals: Promise<[number, Uint8Array]>[] = [];
-  for (const [index, event] of events.entries()) {
-    if (event instanceof EventFault) {
-      const eventId = knownId(refused.eventId(index));
-      if (eventId !== undefined) texts.push(eventIdIdentity(refused.project, eventId));
-      originals.push(digest(refused.original(index)).then((made) => [index, made]));
-    } else {
-      if (event.identityText !== undefined) texts.push(event.identityText);
-      if (event.fingerprintText !== undefined) texts.push(event.fingerprintText);
-    }
-  }
-  const digests = await hash(texts);
-  const contents = new Map(originals.length === 0 ? [] : await Promise.all(originals));
-  let at = 0;
-  return events.map((event, index): KeyedEvent => {
-    if (event instanceof EventFault) {
-      const isKnown = knownId(refused.eventId(index)) !== undefined;
-      return {
-        identityHash: isKnown ? digests[at++] : undefined,
-        fingerprint: contents.get(index),
-        eventTime: 0,
-        flags: (isKnown ? 0 : flag.weak) | (refused.historical ? flag.historical : 0),
-        body: refused.original(index),
-        fault: event,
-      };
-    }
-    return {
-      identityHash: event.identityText === undefined ? undefined : digests[at++],
-      fingerprint: event.fingerprintText === undefined ? undefined : digests[at++],
-      eventTime: event.eventTime,
-      flags: event.flags,
-      body: packEvent(event.fields),
-      fault: undefined,
-    };
+  const place = (text: string | undefined): number =>
+    text === undefined ? -1 : (texts.push(text) - 1) * digestBytes;
+  const keyed = events.map((event, index): KeyedEvent => {
+    if (event instanceof EventFault) return keyRefused(event, index, refused, place);
+    const identityAt = place(event.identityText);
+    const fingerprintAt = place(event.fingerprintText);
+    return { event, digests: noDigests, identityAt, fingerprintAt, flags: event.flags, original: undefined };
   });
+  const digests = await hash(texts);
+  for (const one of keyed) one.digests = digests;
+  const faulty = keyed.filter(({ original }) => original !== undefined);
+  return faulty.length === 0 ? keyed : withContents(keyed, faulty, digests);
 }
 
-const knownId = (value: unknown): string | undefined =>
-  typeof value === "string" && value.length > 0 && value.length <= identifierLengthMax ? value : undefined;
+const noDigests = new Uint8Array();
 
-// Original bytes need not be text, so they do not go through the hash port; refusals are rare.
-async function digest(bytes: Uint8Array): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
+function keyRefused(
+  event: EventFault,
+  index: number,
+  refused: Refused,
+  place: (text: string | undefined) => number,
+): KeyedEvent {
+  const eventId = refused.eventId(index);
+  const isKnown = typeof eventId === "string" && eventId !== "" && eventId.length <= identifierLengthMax;
+  return {
+    event,
+    digests: noDigests,
+    identityAt: place(isKnown ? eventIdIdentity(refused.project, eventId) : undefined),
+    fingerprintAt: -1,
+    flags: (isKnown ? 0 : flag.weak) | (refused.historical ? flag.historical : 0),
+    original: refused.original(index),
+  };
+}
+
+// The fingerprint of a refused event is taken over its bytes as they came. They need not be text, so they
+// do not go through the hash port; refusals are rare.
+async function withContents(
+  keyed: KeyedEvent[],
+  faulty: readonly KeyedEvent[],
+  digests: Uint8Array,
+): Promise<KeyedEvent[]> {
+  const all = new Uint8Array(digests.length + faulty.length * digestBytes);
+  all.set(digests);
+  const hashOne = async (one: KeyedEvent, at: number): Promise<void> => {
+    one.fingerprintAt = digests.length + at * digestBytes;
+    const digest = await crypto.subtle.digest("SHA-256", one.original as Uint8Array<ArrayBuffer>);
+    all.set(new Uint8Array(digest), one.fingerprintAt);
+  };
+  await Promise.all(faulty.map(hashOne));
+  for (const one of keyed) one.digests = all;
+  return keyed;
 }

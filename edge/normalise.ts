@@ -7,7 +7,7 @@ import { identityWindowMs } from "../shared/limits.ts";
 import type { Dialect } from "./dialect/dialect.ts";
 import { EventFault } from "./fault.ts";
 import { identityText } from "./identity.ts";
-import { moneyOf } from "./money.ts";
+import { type Money, moneyOf } from "./money.ts";
 import { checkShape, isRecord, type NativeEvent } from "./schema.ts";
 import { storable } from "./text.ts";
 
@@ -22,6 +22,8 @@ export interface Circumstances {
   sentAt: number | undefined;
   /** False where no text of the request can hold what the store cannot. */
   suspectText: boolean;
+  /** True where no text of the request needs an escape in JSON. */
+  plainText: boolean;
   /** Put into the context where the client gave none. */
   requestId: string | undefined;
   traceId: string | undefined;
@@ -52,31 +54,39 @@ function normaliseNative(event: NativeEvent, given: Circumstances): NormalisedEv
   if (typeof resolved === "string") return new EventFault(resolved, "/timestamp", timeDetails[resolved]);
 
   const stored = given.suspectText ? (storable(event) as NativeEvent) : event;
-  const payload = event.payload ? canonical(event.payload) : "{}";
+  const written = write(event, given.plainText);
   const windowMs = given.dialect.identity === "native" ? identityWindowMs : given.dialect.identity.windowMs;
+  const ground = { project: given.project, clientTime, payload: written.payload, windowMs };
   return {
     identity: kind,
-    identityText: identityText(kind, event, { project: given.project, clientTime, payload, windowMs }),
-    fingerprintText: hasFingerprint(kind) ? fingerprintText(event, payload) : undefined,
+    identityText: identityText(kind, event, ground),
+    fingerprintText: hasFingerprint(kind) ? fingerprintText(event, written, given.plainText) : undefined,
     eventTime: kind === "window" ? windowStart(resolved.eventTime, windowMs) : resolved.eventTime,
     flags:
       (isWeak(kind) ? flag.weak : 0) |
       (resolved.moved ? flag.moved : 0) |
       (stored === event ? 0 : flag.textReplaced) |
       (historical ? flag.historical : 0),
-    fields: {
-      ...ownFields(stored),
-      identity: kind,
-      clientTime: clientTime ?? null,
-      revenue: money.revenue,
-      currency: money.currency,
-      payload: stored === event ? payload : objectText(stored.payload),
-      context: contextText(stored.context, given),
-      metadata: objectText(stored.metadata),
+    fields: fieldsOf(kind, clientTime, stored, stored === event ? written : write(stored, false), {
+      ...money,
       clockOffsetMs: sentAt === undefined ? null : receivedAt - sentAt,
-    },
+      given,
+    }),
   };
 }
+
+/** The RFC 8785 texts of an event's three objects; an absent one is `{}`. */
+interface Written {
+  payload: string;
+  context: string;
+  metadata: string;
+}
+
+const write = (event: NativeEvent, isPlain: boolean): Written => ({
+  payload: event.payload ? canonical(event.payload, isPlain) : "{}",
+  context: event.context ? canonical(event.context, isPlain) : "{}",
+  metadata: event.metadata ? canonical(event.metadata, isPlain) : "{}",
+});
 
 const timeDetails = {
   time_too_old: "The time lies further back than events of this key may.",
@@ -134,25 +144,34 @@ const fingerprintFields = [
   "version",
 ] as const;
 
-function fingerprintText(event: NativeEvent, payload: string): string {
+function fingerprintText(event: NativeEvent, written: Written, isPlain: boolean): string {
   let text = "";
   for (const name of fingerprintFields) {
     const value = event[name];
     if (value === undefined) continue;
-    const written = name === "payload" && value !== null ? payload : canonical(value);
-    text += text === "" ? `{"${name}":${written}` : `,"${name}":${written}`;
+    const isWritten = value !== null && (name === "payload" || name === "context" || name === "metadata");
+    const member = isWritten ? written[name] : canonical(value, isPlain);
+    text += text === "" ? `{"${name}":${member}` : `,"${name}":${member}`;
   }
   return `${text}}`;
 }
 
-type OwnFields = Omit<
-  EventFields,
-  "identity" | "clientTime" | "revenue" | "currency" | "payload" | "context" | "metadata" | "clockOffsetMs"
->;
+interface Beside extends Money {
+  clockOffsetMs: number | null;
+  given: Circumstances;
+}
 
-function ownFields(event: NativeEvent): OwnFields {
+function fieldsOf(
+  identity: IdentityKind,
+  clientTime: number | undefined,
+  event: NativeEvent,
+  written: Written,
+  beside: Beside,
+): EventFields {
   const context = event.context;
   return {
+    identity,
+    clientTime: clientTime ?? null,
     type: event.type,
     version: event.version ?? 1,
     eventId: event.event_id ?? null,
@@ -166,19 +185,25 @@ function ownFields(event: NativeEvent): OwnFields {
     city: context?.city ?? null,
     device: context?.device ?? null,
     appVersion: context?.app_version ?? null,
+    revenue: beside.revenue,
+    currency: beside.currency,
+    payload: written.payload,
+    context: traced(written.context, context, beside.given),
+    metadata: written.metadata,
+    clockOffsetMs: beside.clockOffsetMs,
   };
 }
 
-const objectText = (value: Readonly<Record<string, unknown>> | null | undefined): string =>
-  value ? canonical(value) : "{}";
-
-function contextText(context: NativeEvent["context"], given: Circumstances): string {
+// Puts the request's own names behind the client's members, where the client gave none of its own.
+function traced(text: string, context: NativeEvent["context"], given: Circumstances): string {
   const { requestId, traceId } = given;
-  if (requestId === undefined && traceId === undefined) return objectText(context);
-  const own: { request_id?: string; trace_id?: string } = {};
-  if (requestId !== undefined) own.request_id = requestId;
-  if (traceId !== undefined) own.trace_id = traceId;
-  return canonical({ ...own, ...context });
+  let own = "";
+  if (requestId !== undefined && context?.["request_id"] === undefined) own = `"request_id":"${requestId}"`;
+  if (traceId !== undefined && context?.["trace_id"] === undefined) {
+    own += `${own === "" ? "" : ","}"trace_id":"${traceId}"`;
+  }
+  if (own === "") return text;
+  return text === "{}" ? `{${own}}` : `${text.slice(0, -1)},${own}}`;
 }
 
 function named(fault: EventFault, dialect: Dialect): EventFault {

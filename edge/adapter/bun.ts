@@ -1,15 +1,15 @@
 // The edge on Bun.
 import type { Hono } from "hono";
-import type { Hash } from "../../shared/event/hash.ts";
+import { digestBytes, type Hash } from "../../shared/event/hash.ts";
 
-/** Bun's own SHA-256: 0.1 µs a text, where WebCrypto takes over 1 µs. */
+const digest = new Uint8Array(digestBytes);
+
+/** Bun's own SHA-256, several times as fast as its WebCrypto. */
 export const hash: Hash = (texts) => {
-  const digests = new Uint8Array(texts.length * 32);
-  return texts.map((text, index) => {
-    const digest = digests.subarray(index * 32, index * 32 + 32);
-    Bun.SHA256.hash(text, digest);
-    return digest;
-  });
+  const digests = new Uint8Array(texts.length * digestBytes);
+  for (let at = 0; at < texts.length; at += 1)
+    digests.set(Bun.SHA256.hash(texts[at]!, digest) as Uint8Array, at * digestBytes);
+  return digests;
 };
 
 /** Listens; port 0 takes a free one. `close` ends after the answers under way. */

@@ -3,10 +3,14 @@ import { hash as digestOf } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { serve as listen } from "@hono/node-server";
 import type { Hono } from "hono";
-import type { Hash } from "../../shared/event/hash.ts";
+import { digestBytes, type Hash } from "../../shared/event/hash.ts";
 
 /** Node's one-shot SHA-256, ten times as fast as its WebCrypto. */
-export const hash: Hash = (texts) => texts.map((text) => digestOf("sha256", text, "buffer"));
+export const hash: Hash = (texts) => {
+  const digests = new Uint8Array(texts.length * digestBytes);
+  for (const [at, text] of texts.entries()) digests.set(digestOf("sha256", text, "buffer"), at * digestBytes);
+  return digests;
+};
 
 /** Listens; port 0 takes a free one. `close` ends after the answers under way. */
 export async function serve(app: Hono, address: { host: string; port: number }) {

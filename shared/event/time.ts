@@ -19,6 +19,8 @@ export function readTime(value: string | number): TimeReading {
   if (typeof value === "number") {
     return Number.isFinite(value) && Math.abs(value) <= timeMsMax ? Math.floor(value) : "timestamp_invalid";
   }
+  const usual = readUsual(value);
+  if (!Number.isNaN(usual)) return usual;
   const found = rfc3339.exec(value);
   if (found === null) return "timestamp_invalid";
   const [, year, month, day, hour, minute, second, fraction, zone] = found;
@@ -42,6 +44,50 @@ export function readTime(value: string | number): TimeReading {
   utc.setUTCFullYear(Number(year), monthNumber - 1, dayNumber);
   utc.setUTCHours(Number(hour), Number(minute), Number(second), milliseconds);
   return utc.getTime() - offset;
+}
+
+// What most clients send, `2026-11-20T12:00:00Z` with or without milliseconds, for a tenth of the pattern's
+// cost. NaN for anything else, days after the 28th of a month included: the pattern is to judge those.
+function readUsual(text: string): number {
+  const isShort = text.length === 20;
+  if (!isShort && text.length !== 24) return Number.NaN;
+  const isShaped =
+    text.charCodeAt(4) === 0x2d &&
+    text.charCodeAt(7) === 0x2d &&
+    text.charCodeAt(10) === 0x54 &&
+    text.charCodeAt(13) === 0x3a &&
+    text.charCodeAt(16) === 0x3a &&
+    (isShort || text.charCodeAt(19) === 0x2e) &&
+    text.charCodeAt(text.length - 1) === 0x5a;
+  if (!isShaped) return Number.NaN;
+  const year = digits(text, 0, 4);
+  const month = digits(text, 5, 7);
+  const day = digits(text, 8, 10);
+  const hour = digits(text, 11, 13);
+  const minute = digits(text, 14, 16);
+  const second = digits(text, 17, 19);
+  const inRange =
+    // Date.UTC takes years below 100 for those of the last century.
+    year >= 100 &&
+    month >= 1 &&
+    month <= 12 &&
+    day >= 1 &&
+    day <= 28 &&
+    hour <= 23 &&
+    minute <= 59 &&
+    second <= 59;
+  if (!inRange) return Number.NaN;
+  return Date.UTC(year, month - 1, day, hour, minute, second, isShort ? 0 : digits(text, 20, 23));
+}
+
+// NaN where any of them is no digit; NaN is in no range.
+function digits(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let at = from; at < to; at += 1) {
+    const digit = text.charCodeAt(at) - 0x30;
+    value = digit >= 0 && digit <= 9 ? value * 10 + digit : Number.NaN;
+  }
+  return value;
 }
 
 function isLeapYear(year: number): boolean {

@@ -1,36 +1,58 @@
 // An event's opaque form: packed once at the edge, unpacked once by the aggregator.
 import type { EventFields } from "../event/event.ts";
 import { identityKinds } from "../event/identity.ts";
-import { pack, unpack } from "./msgpack.ts";
+import { unpack } from "./msgpack.ts";
+import { integerBound, textBound, writeInteger, writeText } from "./msgpack-text.ts";
 
 const packedVersion = 1;
+const places = 22;
 
-/** Packs an event's fields as a msgpack array: version first, the rest by place. */
+/** Bytes that `writeEvent` takes at most. */
+export function packedBound(event: EventFields): number {
+  let bound = 5 + 6 * integerBound + textBound(event.type);
+  bound += textBound(event.eventId) + textBound(event.aggregateId) + textBound(event.userId);
+  bound += textBound(event.anonymousId) + textBound(event.sessionId) + textBound(event.streamId);
+  bound += textBound(event.country) + textBound(event.city) + textBound(event.device);
+  bound += textBound(event.appVersion) + textBound(event.revenue) + textBound(event.currency);
+  return bound + textBound(event.payload) + textBound(event.context) + textBound(event.metadata);
+}
+
+/**
+ * Writes an event's fields as a msgpack array at `start`, where `packedBound` bytes are free: version
+ * first, the rest by place. Answers the place after it.
+ */
+export function writeEvent(target: Uint8Array, start: number, event: EventFields): number {
+  target[start] = 0xdc;
+  target[start + 1] = 0;
+  target[start + 2] = places;
+  target[start + 3] = packedVersion;
+  target[start + 4] = identityKinds.indexOf(event.identity);
+  let at = writeInteger(target, start + 5, event.clientTime);
+  at = writeText(target, at, event.type);
+  at = writeInteger(target, at, event.version);
+  at = writeText(target, at, event.eventId);
+  at = writeText(target, at, event.aggregateId);
+  at = writeText(target, at, event.userId);
+  at = writeText(target, at, event.anonymousId);
+  at = writeText(target, at, event.sessionId);
+  at = writeText(target, at, event.streamId);
+  at = writeInteger(target, at, event.seq);
+  at = writeText(target, at, event.country);
+  at = writeText(target, at, event.city);
+  at = writeText(target, at, event.device);
+  at = writeText(target, at, event.appVersion);
+  at = writeText(target, at, event.revenue);
+  at = writeText(target, at, event.currency);
+  at = writeText(target, at, event.payload);
+  at = writeText(target, at, event.context);
+  at = writeText(target, at, event.metadata);
+  return writeInteger(target, at, event.clockOffsetMs);
+}
+
+/** Packs one event into bytes of its own. */
 export function packEvent(event: EventFields): Uint8Array {
-  return pack([
-    packedVersion,
-    identityKinds.indexOf(event.identity),
-    event.clientTime,
-    event.type,
-    event.version,
-    event.eventId,
-    event.aggregateId,
-    event.userId,
-    event.anonymousId,
-    event.sessionId,
-    event.streamId,
-    event.seq,
-    event.country,
-    event.city,
-    event.device,
-    event.appVersion,
-    event.revenue,
-    event.currency,
-    event.payload,
-    event.context,
-    event.metadata,
-    event.clockOffsetMs,
-  ]);
+  const bytes = new Uint8Array(packedBound(event));
+  return bytes.subarray(0, writeEvent(bytes, 0, event));
 }
 
 /** Reads what packEvent wrote. Throws where the bytes are no event of a known version. */

@@ -52,8 +52,8 @@ export async function keyOf(
   project = "shop",
   rights: WriteKey["rights"] = [],
 ): Promise<WriteKey> {
-  const [digest] = await webCryptoHash([text]);
-  return { hash: toHex(digest!), project, rights };
+  const digest = await webCryptoHash([text]);
+  return { hash: toHex(digest), project, rights };
 }
 
 export interface TestEdge {
