@@ -10,7 +10,7 @@ const rare: readonly string[] = ["expired", "erased"];
 
 /** What the line says in a word, for its colour, and in a sentence. */
 export interface Verdict {
-  state: "ok" | "waiting" | "bad";
+  state: "ok" | "waiting" | "bad" | "idle";
   text: string;
 }
 
@@ -28,7 +28,7 @@ export function judge(row: AnswerRow, meta: Answer["meta"]): Verdict {
     return { state: "waiting", text: `Catching up, ${formatCount(unread)} more records in the log` };
   const inFlight = count("in_flight");
   if (inFlight > 0) return { state: "waiting", text: `Accounted for, ${formatCount(inFlight)} in flight` };
-  if (count("received") === 0) return { state: "waiting", text: "Nothing received yet" };
+  if (count("received") === 0) return { state: "idle", text: "Nothing received yet" };
   return { state: "ok", text: "Every event accounted for" };
 }
 

@@ -1,4 +1,5 @@
 // Numbers, money, dates and ages as the page writes them.
+import { dayOf } from "./view.ts";
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
@@ -43,11 +44,21 @@ export function formatBucket(bucket: string, interval: string): string {
   return form({ weekday: "short", ...day }).format(date);
 }
 
-/** A moment in the page's time zone, to the second. */
+/** A moment in the page's time zone, to the second; its date only where that is not today. */
 export function formatMoment(text: string, timeZone: string): string {
-  const parts = { year: "numeric", month: "short", day: "numeric" } as const;
+  const moment = new Date(text);
   const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
-  return new Intl.DateTimeFormat("en", { ...parts, ...time, timeZone }).format(new Date(text));
+  const date = { year: "numeric", month: "short", day: "numeric" } as const;
+  const isToday = dayOf(moment, timeZone) === dayOf(new Date(), timeZone);
+  return new Intl.DateTimeFormat("en", { ...(isToday ? {} : date), ...time, timeZone }).format(moment);
+}
+
+/** The day of a moment in the page's time zone, or its time where that is today. */
+export function formatDay(text: string, timeZone: string): string {
+  const moment = new Date(text);
+  if (dayOf(moment, timeZone) === dayOf(new Date(), timeZone)) return formatMoment(text, timeZone);
+  const date = { year: "numeric", month: "short", day: "numeric" } as const;
+  return new Intl.DateTimeFormat("en", { ...date, timeZone }).format(moment);
 }
 
 function form(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {

@@ -3,7 +3,7 @@ import type { AnswerMeta } from "../read/answer.ts";
 import type { AnswerRow } from "../read/question.ts";
 import { sum } from "./columns.ts";
 import { find, write } from "./element.ts";
-import { formatAge, formatCount, formatMoment, formatRate } from "./format.ts";
+import { formatAge, formatCount, formatDay, formatRate } from "./format.ts";
 
 /** The rate is taken over this long, so that it neither jumps nor lags. */
 const rateMs = 10_000;
@@ -28,10 +28,7 @@ export function createTiles(): Tiles {
       const age = typeof newest === "string" ? Date.parse(meta.as_of) - Date.parse(newest) : undefined;
       write(find("tile-age"), age === undefined ? "–" : formatAge(age));
       const { watermark } = meta;
-      write(
-        find("tile-age-under"),
-        watermark === null ? " " : `events up to ${formatMoment(watermark, zone)}`,
-      );
+      write(find("tile-age-under"), watermark === null ? " " : `newest of ${formatDay(watermark, zone)}`);
       if (samples.some((sample) => sample.stored > stored)) samples = [];
       samples.push({ at: now, stored });
       while (samples.length > 2 && samples[1]!.at <= now - rateMs) samples.shift();

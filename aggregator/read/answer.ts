@@ -104,6 +104,9 @@ function asProblem(cause: unknown): unknown {
   if (code === "57014") {
     return new WeirError("query_timeout", `The question took over ${queryStatementMs / 1000} s.`, { cause });
   }
+  if (code === "42P01" || code === "42703") {
+    return new WeirError("not_ready", "The store is not migrated; run weir migrate.", { cause });
+  }
   // The store's calendar ends elsewhere than ours: 22007 and 22008 are times, 22023 an unknown zone.
   if (["22007", "22008", "22023"].includes(code)) {
     return new WeirError("invalid_query", "from, to, tz: the store does not know this time or zone", {

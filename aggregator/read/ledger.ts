@@ -85,7 +85,7 @@ export async function ledgerSpan(tx: TransactionSql, asked: LedgerAsked): Promis
   return { from: await day(asked.from, 0), to: await day(asked.to, 1) };
 }
 
-/** Sums the ledger by group. A refused copy of a kept event is a duplicate; a conflict is quarantined. */
+/** Sums the ledger by group. A refused copy of a kept event is a duplicate; what conflicts or cannot be written is quarantined. */
 export async function sumLedger(
   tx: TransactionSql,
   asked: LedgerAsked,
@@ -100,7 +100,7 @@ export async function sumLedger(
     select ${keys[asked.by]} as key,
       sum(stored)::float8 as stored,
       sum(duplicate_claimed + duplicate_stored + refused_duplicate)::float8 as duplicate,
-      sum(refused - refused_duplicate + conflict)::float8 as quarantined,
+      sum(refused - refused_duplicate + conflict + unwritable)::float8 as quarantined,
       sum(expired)::float8 as expired,
       sum(erased)::float8 as erased,
       (extract(epoch from max(stored_at) filter (where stored > 0)) * 1000)::float8 as "newestStoredMs"

@@ -1,0 +1,306 @@
+// The questions, asked of rows whose answers are known by hand.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { answer, type Query } from "../../../aggregator/read/answer.ts";
+import { questions } from "../../../aggregator/read/questions.ts";
+import { WeirError } from "../../../shared/problem.ts";
+import { type FilledStore, filledStore } from "./filled-store.ts";
+
+let filled: FilledStore;
+
+beforeAll(async () => {
+  filled = await filledStore();
+  await filled.addEvents([
+    // Berlin's clocks went back on 25 October 2026 and forward on 29 March 2026.
+    { at: "2026-10-24T21:59:59.999Z", user: "ada", type: "signup" },
+    { at: "2026-10-24T22:00:00Z", user: "ada" },
+    { at: "2026-10-25T00:30:00Z", user: "bob", anonymous: "a-1" },
+    { at: "2026-10-25T22:59:59.999Z", anonymous: "a-1" },
+    { at: "2026-10-25T23:00:00Z", anonymous: "a-2", country: "Brazil" },
+    { at: "2026-03-28T23:00:00Z", user: "cyd", type: "spring" },
+    { at: "2026-03-29T21:59:59.999Z", user: "cyd", type: "spring" },
+    { at: "2026-03-29T22:00:00Z", user: "cyd", type: "spring" },
+    // Neither user nor anonymous id.
+    { at: "2026-06-15T12:00:00Z", type: "cron" },
+    { at: "2026-07-01T00:00:00Z", type: "purchase", user: "ada", revenue: "0.10", currency: "EUR" },
+    { at: "2026-07-01T00:00:01Z", type: "purchase", user: "ada", revenue: "0.20", currency: "EUR" },
+    {
+      at: "2026-07-01T23:59:59.999Z",
+      type: "refund",
+      anonymous: "a-3",
+      revenue: "-1000000000.05",
+      currency: "EUR",
+    },
+    { at: "2026-07-02T00:00:00Z", type: "purchase", user: "bob", revenue: "19.99", currency: "USD" },
+    { at: "2026-07-31T12:00:00Z", type: "purchase", user: "bob", revenue: "5", currency: null },
+    {
+      at: "2026-07-01T12:00:00Z",
+      type: "purchase",
+      project: "other",
+      user: "eve",
+      revenue: "7",
+      currency: "EUR",
+    },
+    { at: "2026-07-01T12:00:00Z", type: 'it\'s, "quoted"', project: "other", user: "eve" },
+  ]);
+});
+
+afterAll(async () => filled.close());
+
+async function ask(name: string, query: Record<string, string>): Promise<unknown[]> {
+  const question = questions.find((each) => each.name === name)!;
+  const listed: Query = Object.fromEntries(Object.entries(query).map(([key, value]) => [key, [value]]));
+  const { data } = await answer(filled.store.sql, question, listed);
+  for (const row of data) question.row.parse(row);
+  return data.map((row) => Object.values(row));
+}
+
+const autumn = { from: "2026-10-24", to: "2026-10-26" };
+const july = { from: "2026-07-01", to: "2026-07-31", project: "shop" };
+
+/** What is asked, and the rows' values in their order. */
+const cases: [title: string, name: string, query: Record<string, string>, rows: unknown[][]][] = [
+  [
+    "counts people by user or anonymous id in UTC days",
+    "active-users",
+    autumn,
+    [
+      ["2026-10-24", 1],
+      ["2026-10-25", 3],
+    ],
+  ],
+  [
+    "counts identified people alone",
+    "active-users",
+    { ...autumn, users: "identified" },
+    [
+      ["2026-10-24", 1],
+      ["2026-10-25", 1],
+    ],
+  ],
+  [
+    "cuts the day of 25 hours where Berlin does",
+    "active-users",
+    { ...autumn, tz: "Europe/Berlin" },
+    [
+      ["2026-10-24", 1],
+      ["2026-10-25", 3],
+      ["2026-10-26", 1],
+    ],
+  ],
+  [
+    "cuts the day of 23 hours where Berlin does",
+    "events",
+    { from: "2026-03-29", to: "2026-03-30", tz: "Europe/Berlin" },
+    [
+      ["2026-03-29", "spring", 2],
+      ["2026-03-30", "spring", 1],
+    ],
+  ],
+  [
+    "takes a bare date in `to` as the end of that day in the time zone",
+    "events",
+    { from: "2026-10-25", to: "2026-10-25", tz: "Europe/Berlin" },
+    [["2026-10-25", "page_view", 3]],
+  ],
+  [
+    "takes an instant in `to` as exclusive and one in `from` as inclusive",
+    "events",
+    { from: "2026-10-24T22:00:00Z", to: "2026-10-25T23:00:00Z" },
+    [
+      ["2026-10-24", "page_view", 1],
+      ["2026-10-25", "page_view", 2],
+    ],
+  ],
+  [
+    "takes offsets and epoch milliseconds",
+    "events",
+    { from: "2026-10-25T01:00:00+01:00", to: String(Date.parse("2026-10-25T00:30:00.001Z")) },
+    [["2026-10-25", "page_view", 1]],
+  ],
+  [
+    "answers nobody where events name nobody",
+    "active-users",
+    { from: "2026-06-15", to: "2026-06-15" },
+    [["2026-06-15", 0]],
+  ],
+  [
+    "keeps events without a user_id from those of identified people",
+    "events",
+    { from: "2026-10-25", to: "2026-10-25", users: "identified" },
+    [["2026-10-25", "page_view", 1]],
+  ],
+  [
+    "adds money to the cent, negatives included, by currency",
+    "revenue",
+    july,
+    [
+      ["2026-07-01", "EUR", -999999999.75],
+      ["2026-07-02", "USD", 19.99],
+      ["2026-07-31", null, 5],
+    ],
+  ],
+  [
+    "adds money by month",
+    "revenue",
+    { ...july, interval: "month" },
+    [
+      ["2026-07-01", "EUR", -999999999.75],
+      ["2026-07-01", "USD", 19.99],
+      ["2026-07-01", null, 5],
+    ],
+  ],
+  [
+    "begins weeks on Monday",
+    "active-users",
+    { ...july, to: "2026-07-05", interval: "week" },
+    [["2026-06-29", 3]],
+  ],
+  ["filters types", "revenue", { ...july, types: "refund,signup" }, [["2026-07-01", "EUR", -1000000000.05]]],
+  [
+    "asks all projects when none is named",
+    "revenue",
+    { from: "2026-07-01", to: "2026-07-01", types: "purchase" },
+    [["2026-07-01", "EUR", 7.3]],
+  ],
+  ["answers nothing for an unknown project", "events", { ...july, project: "none" }, []],
+];
+
+describe("a question", () => {
+  it.each(cases)("%s", async (_, name, query, rows) => {
+    expect(await ask(name, query)).toEqual(rows);
+  });
+
+  it("answers the newest events first", async () => {
+    const rows = await ask("newest", { limit: "2", project: "shop" });
+    expect(rows.map((row) => (row as unknown[])[0])).toEqual([
+      "2026-10-25T23:00:00.000Z",
+      "2026-10-25T22:59:59.999Z",
+    ]);
+  });
+
+  it("covers 30 days and today when no span is named", async () => {
+    const { meta } = await answer(filled.store.sql, questions[0]!, {});
+    expect(Date.parse(meta.to!) - Date.parse(meta.from!)).toBe(30 * 86_400_000);
+    expect(Date.parse(meta.to!)).toBeGreaterThan(Date.parse(meta.as_of));
+    expect(Date.parse(meta.to!) - Date.parse(meta.as_of)).toBeLessThanOrEqual(86_400_000);
+    expect(Math.abs(Date.parse(meta.as_of) - Date.now())).toBeLessThan(60_000);
+    expect(meta.watermark).toBe("2026-10-25T23:00:00.000Z");
+  });
+
+  it("refuses an answer of too many rows instead of cutting it", async () => {
+    const { sql } = filled.store;
+    const first = Date.parse("1980-01-01T00:00:00Z");
+    const days = Array.from({ length: 10_001 }, (_, day) => ({
+      at: new Date(first + day * 86_400_000).toISOString(),
+    }));
+    await sql`
+      insert into events (id, event_time, received_at, fingerprint, version, flags, identity, project_id, type,
+        payload, context, metadata)
+      select (lpad(to_hex((extract(epoch from day::timestamptz) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid,
+        day::timestamptz, now(), 1, 1, 0, 'event_id', 'old', 'tick', '{}', '{}', '{}'
+      from unnest(${days.map((day) => day.at)}::text[]) as day`;
+    const query = { from: "1980-01-01", to: "2009-12-31" };
+    await expect(ask("events", query)).rejects.toMatchObject({
+      code: "invalid_query",
+      message: expect.stringContaining("10000 rows"),
+    });
+    expect(await ask("events", { ...query, interval: "month" })).toHaveLength(329);
+  });
+});
+
+const attacks = [
+  "'; drop table events; --",
+  "1) or (1=1",
+  "$1",
+  "\\'",
+  "%27%20or%201=1",
+  "UTC'); select pg_sleep(9); --",
+  "\u0000",
+  "\ud800",
+  "x".repeat(100_000),
+];
+
+describe("a hostile parameter", () => {
+  const names = [
+    "from",
+    "to",
+    "tz",
+    "project",
+    "types",
+    "users",
+    "interval",
+    "by",
+    "format",
+    "limit",
+    "__proto__",
+  ];
+  it.each(names)("%s is taken as a value or refused, never as a statement", async (name) => {
+    for (const question of questions) {
+      for (const attack of attacks) {
+        const query: Query = Object.fromEntries([[name, [attack]]]);
+        const outcome = await answer(filled.store.sql, question, query).then(
+          ({ data }) => data,
+          (error: unknown) => error,
+        );
+        if (Array.isArray(outcome)) expect(outcome).toEqual([]);
+        else {
+          expect(outcome).toBeInstanceOf(WeirError);
+          expect((outcome as WeirError).code).toBe("invalid_query");
+          expect((outcome as WeirError).message.length).toBeLessThan(500);
+        }
+      }
+    }
+    const [left] = await filled.store.sql`select count(*)::int as rows from events where project_id = 'shop'`;
+    expect(left!["rows"]).toBe(14);
+  });
+});
+
+/** Queries at fault, and the words the answer must hold. */
+const faults: [query: Query, words: string[]][] = [
+  [{ from: ["yesterday"] }, ["from:"]],
+  [{ from: ["2026-02-30"] }, ["from:"]],
+  [{ from: ["0000-01-01"] }, ["from:"]],
+  [{ from: ["2026-01-01T00:00:00"] }, ["from:", "needs Z or an offset"]],
+  [{ from: ["2026-01-02"], to: ["2026-01-01"] }, ["from:", "before to"]],
+  [{ tz: ["Mars/Olympus"] }, ["tz:"]],
+  [{ tz: ["A3"] }, ["tz:"]],
+  [{ tz: ["+02:00"] }, ["tz:"]],
+  [{ users: ["everybody"], interval: ["hour"] }, ["users:", "interval:"]],
+  [{ colour: ["red"], types: ["a", "b"] }, ['"colour"', "types:", "more than once"]],
+  [{ types: [","] }, ["types:"]],
+];
+
+describe("a faulty question", () => {
+  it.each(faults)("%j is refused by name", async (query, words) => {
+    const refused = answer(filled.store.sql, questions[0]!, query);
+    await expect(refused).rejects.toMatchObject({ code: "invalid_query" });
+    const error = await refused.catch((fault: Error) => fault);
+    for (const word of words) expect((error as Error).message).toContain(word);
+  });
+});
+
+describe("a store in trouble", () => {
+  it("ends a question that takes too long", async () => {
+    const slow = { ...questions[0]!, ask: (tx: never) => sleepOf(tx) };
+    const began = performance.now();
+    await expect(answer(filled.store.sql, slow, {})).rejects.toMatchObject({ code: "query_timeout" });
+    expect(performance.now() - began).toBeLessThan(12_000);
+  });
+
+  it("writes nothing, whatever a question holds", async () => {
+    const writing = { ...questions[0]!, ask: (tx: never) => deleteBy(tx) };
+    await expect(answer(filled.store.sql, writing, {})).rejects.toMatchObject({ code: "25006" });
+  });
+});
+
+type Tx = Parameters<(typeof questions)[number]["ask"]>[0];
+
+async function sleepOf(tx: Tx): Promise<[]> {
+  await tx`select pg_sleep(60)`;
+  return [];
+}
+
+async function deleteBy(tx: Tx): Promise<[]> {
+  await tx`delete from events`;
+  return [];
+}
