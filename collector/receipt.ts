@@ -1,0 +1,48 @@
+// Receipts: one collector's records numbered without gaps, so that a lost one is missed.
+import type { Receipt } from "../shared/wire/record.ts";
+
+export interface Receipts {
+  /** The next number, for a record about to be published. */
+  take(): Receipt;
+  /** The log has the record, and with it the word about the numbers given up before. */
+  stored(receipt: Receipt): void;
+  /** The record was answered with an error; a later one will say so. */
+  gaveUp(receipt: Receipt): void;
+  /** Numbers given up that no stored record has told of and none under way is telling of. */
+  untold(): number;
+  /** Numbers under way. */
+  underWay(): number;
+}
+
+/** `start` is when the process began, epoch ms: it and the name make the numbers one's own. */
+export function createReceipts(collector: string, start: number): Receipts {
+  // Numbers whose fate no stored record settles yet, given up ones included, for until the log has that
+  // word they would look lost. They are put in growing, and a Set keeps that order: its first is the lowest.
+  const open = new Set<number>();
+  let next = 0;
+  let givenUp: number[] = [];
+  let underWay = 0;
+  return {
+    take() {
+      const number = next;
+      next += 1;
+      underWay += 1;
+      open.add(number);
+      const [lowestOpen = number] = open;
+      const receipt = { collector, start, number, lowestOpen, givenUp };
+      givenUp = [];
+      return receipt;
+    },
+    stored(receipt) {
+      underWay -= 1;
+      open.delete(receipt.number);
+      for (const number of receipt.givenUp) open.delete(number);
+    },
+    gaveUp(receipt) {
+      underWay -= 1;
+      givenUp.push(...receipt.givenUp, receipt.number);
+    },
+    untold: () => givenUp.length,
+    underWay: () => underWay,
+  };
+}
