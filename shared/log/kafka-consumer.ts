@@ -8,6 +8,7 @@ import { cleanText, consumerOptions } from "./kafka-client.ts";
 import { createTenure, type Tenure } from "./kafka-tenure.ts";
 import type { KafkaTarget } from "./kafka-url.ts";
 import type { ConsumerHandler, LogConsumer, LogIdentity, LogReader, ReadRecord } from "./log.ts";
+import { within } from "./within.ts";
 
 /** A silent member loses its partitions after this. The brokers take 6 s at the least. */
 const sessionMs = 10_000;
@@ -45,7 +46,7 @@ export function kafkaConsumer(options: KafkaConsumerOptions): LogConsumer {
   let consumer: Consumer | undefined;
   let tenure: Tenure | undefined;
   let failures = 0;
-  let closing = false;
+  const closing = new AbortController();
 
   async function start(handler: ConsumerHandler, answered: () => void): Promise<void> {
     const member = kafka.consumer({
@@ -57,11 +58,16 @@ export function kafkaConsumer(options: KafkaConsumerOptions): LogConsumer {
       maxBytes: fetchBytesMax,
       maxBytesPerPartition: recordBytesMax,
       allowAutoTopicCreation: false,
-      retry: { initialRetryTime: 200, maxRetryTime: 5_000, restartOnFailure: async () => !closing },
+      retry: {
+        initialRetryTime: 200,
+        maxRetryTime: 5_000,
+        restartOnFailure: async () => !closing.signal.aborted,
+      },
     });
     consumer = member;
     member.on(member.events.GROUP_JOIN, ({ payload }) => {
       const partitions = [...(payload.memberAssignment[topic] ?? [])].sort((left, right) => left - right);
+      if (closing.signal.aborted) return;
       // Until the owner has said where to start, nothing is fetched from where the library would.
       member.pause([{ topic, partitions }]);
       tenure = createTenure({ partitions, handler, reader, logger, previous: tenure, jumps });
@@ -79,7 +85,7 @@ export function kafkaConsumer(options: KafkaConsumerOptions): LogConsumer {
         group,
         error: cleanText(target, payload.error),
       });
-      if (!payload.restart && !closing) void startAgain(handler, answered);
+      if (!payload.restart && !closing.signal.aborted) void startAgain(handler, answered);
     });
     await member.connect();
     await member.subscribe({ topic, fromBeginning: true });
@@ -91,10 +97,14 @@ export function kafkaConsumer(options: KafkaConsumerOptions): LogConsumer {
     });
   }
 
-  async function startAgain(handler: ConsumerHandler, answered: () => void): Promise<void> {
+  function pauseNow(): Promise<void> {
     failures += 1;
-    await systemClock.sleep(backoffMs(pause, failures + 1, systemClock));
-    if (closing) return;
+    return systemClock.sleep(backoffMs(pause, failures + 1, systemClock), closing.signal);
+  }
+
+  async function startAgain(handler: ConsumerHandler, answered: () => void): Promise<void> {
+    await pauseNow();
+    if (closing.signal.aborted) return;
     await start(handler, answered).catch((error: unknown) => {
       logger.error("log_consumer_failed", { log: target.label, group, error: cleanText(target, error) });
       return startAgain(handler, answered);
@@ -103,7 +113,7 @@ export function kafkaConsumer(options: KafkaConsumerOptions): LogConsumer {
 
   async function deliver({ batch, heartbeat, resolveOffset, isStale }: EachBatchPayload): Promise<void> {
     const owner = tenure;
-    if (owner === undefined || closing || isStale()) return;
+    if (owner === undefined || closing.signal.aborted || isStale()) return;
     const { fetchedOffset } = batch as unknown as { fetchedOffset: string };
     const records = batch.messages.map(toRecord);
     const beating = setInterval(() => {
@@ -115,16 +125,16 @@ export function kafkaConsumer(options: KafkaConsumerOptions): LogConsumer {
     if (verdict === "delivered") {
       failures = 0;
       if (tenure === owner) resolveOffset(last);
-      if (!owner.isOver()) return;
-    } else if (verdict === "failed") {
-      failures += 1;
-      await systemClock.sleep(backoffMs(pause, failures + 1, systemClock));
-    } else if (verdict === "not_ready") {
-      return;
     }
+    if (verdict === "failed") await pauseNow();
+    if (verdict === "failed" || verdict === "moved" || owner.isOver()) await joinAnew(owner);
+  }
+
+  // This is what the library itself throws to join anew; after any other error it goes on as it was.
+  async function joinAnew(owner: Tenure): Promise<void> {
     await owner.end();
-    // This is what the library itself throws to join anew; any other error makes it go on as it was.
-    if (tenure === owner) throw Object.assign(new Error("joining anew"), { type: "REBALANCE_IN_PROGRESS" });
+    if (tenure !== owner || closing.signal.aborted) return;
+    throw Object.assign(new Error("joining anew"), { type: "REBALANCE_IN_PROGRESS" });
   }
 
   async function writePositions(): Promise<void> {
@@ -144,15 +154,17 @@ export function kafkaConsumer(options: KafkaConsumerOptions): LogConsumer {
     run: (handler) => new Promise((resolve, reject) => void start(handler, resolve).catch(reject)),
     noted: (partition, nextOffset) => void positions.set(partition, nextOffset),
     async close() {
-      if (closing) return;
-      closing = true;
+      if (closing.signal.aborted) return;
+      closing.abort();
       clearInterval(noting);
       await tenure?.end();
-      const left = writePositions()
-        .catch(() => {})
-        .then(() => consumer?.disconnect())
-        .catch(() => {});
-      await Promise.race([left, systemClock.sleep(leaveMsMax)]);
+      await within(
+        writePositions()
+          .catch(() => {})
+          .then(() => consumer?.disconnect())
+          .catch(() => {}),
+        leaveMsMax,
+      );
       await reader.close();
     },
   };

@@ -7,6 +7,7 @@ import { readOutcomes } from "./kafka-outcome.ts";
 import type { KafkaTopic } from "./kafka-topic.ts";
 import type { KafkaTarget } from "./kafka-url.ts";
 import { PublishError } from "./log.ts";
+import { within } from "./within.ts";
 
 /** A publish that waits or is being sent; `since` is when it was asked for. */
 export interface Waiting {
@@ -51,7 +52,8 @@ export function openLane(
       idempotent: true,
       requestTimeout: deadlineMs,
       timeout: deadlineMs,
-      metadataMaxAge: 30_000,
+      // How long a topic made anew under the same name can go unseen.
+      metadataMaxAge: 5_000,
     });
   }
 
@@ -152,16 +154,3 @@ export function openLane(
 }
 
 const replacedText = "the topic was made anew since this process started";
-
-async function within<T>(work: Promise<T>, ms: number): Promise<T | "late"> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(() => resolve("late"), Math.max(0, ms));
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    work.catch(() => {});
-  }
-}

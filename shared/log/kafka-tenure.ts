@@ -3,6 +3,7 @@ import { systemClock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import { rejoinPauseMs } from "./delivery.ts";
 import type { ConsumerHandler, LogReader, ReadRecord } from "./log.ts";
+import { within } from "./within.ts";
 
 /** How long the group waits for what is being written; then the owner is told, done or not. */
 const handoverMs = 10_000;
@@ -36,8 +37,17 @@ export interface TenureOptions {
   jumps: Map<number, string>;
 }
 
-export function createTenure(options: TenureOptions): Tenure {
-  const { partitions, handler, reader, logger, jumps } = options;
+export function createTenure({
+  partitions,
+  handler,
+  reader,
+  logger,
+  jumps,
+  ...before
+}: TenureOptions): Tenure {
+  // Let go once it is over, or every tenure would keep all those before it.
+  let previous = before.previous;
+  before.previous = undefined;
   const next = new Map<number, bigint>();
   const writing = new Set<Promise<unknown>>();
   const over = new AbortController();
@@ -45,7 +55,8 @@ export function createTenure(options: TenureOptions): Tenure {
   let ending: Promise<void> | undefined;
 
   async function ask(): Promise<Map<number, bigint>> {
-    await options.previous?.end();
+    await previous?.end();
+    previous = undefined;
     while (!over.signal.aborted) {
       try {
         return new Map(await handler.assigned(partitions));
@@ -141,7 +152,7 @@ export function createTenure(options: TenureOptions): Tenure {
     end() {
       over.abort();
       ending ??= (async () => {
-        await Promise.race([Promise.allSettled([begun, ...writing]), systemClock.sleep(handoverMs)]);
+        await within(Promise.allSettled([begun, ...writing]), handoverMs);
         if (partitions.length === 0 || begun === undefined) return;
         await handler
           .revoked(partitions)

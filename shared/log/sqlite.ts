@@ -81,7 +81,7 @@ function openFile(file: string, create: boolean, synchronous: "full" | "normal")
     throw new Error(`the log's file ${file} cannot be opened`, { cause });
   }
   // The wait is short because it holds up the whole process; writers hold the file for milliseconds.
-  database.run("pragma busy_timeout = 5000");
+  database.run("pragma busy_timeout = 2000");
   database.run("pragma page_size = 16384");
   database.run("pragma journal_mode = wal");
   database.run(`pragma synchronous = ${synchronous}`);

@@ -16,13 +16,16 @@ export interface KafkaHome {
   archive(mainClass: string): string;
 }
 
+/** Names the folder that holds what tests fetched; a cache in the home folder when absent. */
+const cacheName = "WEIR_TEST_CACHE";
+
 const installMsMax = 300_000;
 
 /** The jars, fetched when they are not there; or what is missing to fetch or run them. */
 export async function installKafka(): Promise<KafkaHome | { missing: string }> {
   const java = await version("java", ["-version"]);
   if (java === undefined) return { missing: "java (17 or later) is not on the PATH" };
-  const cache = join(process.env["WEIR_TEST_CACHE"] ?? join(homedir(), ".cache", "weir-test"), "kafka-4.3.1");
+  const cache = join(process.env[cacheName] ?? join(homedir(), ".cache", "weir-test"), "kafka-4.3.1");
   const jars = join(cache, "jars");
   if (!existsSync(jars)) {
     if ((await version("mvn", ["-version"])) === undefined)
