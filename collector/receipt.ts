@@ -8,7 +8,7 @@ export interface Receipts {
   stored(receipt: Receipt): void;
   /** The record was answered with an error; a later one will say so. */
   gaveUp(receipt: Receipt): void;
-  /** Numbers given up that no stored record has told of and none under way is telling of. */
+  /** Numbers given up that no stored record has told of yet. */
   untold(): number;
   /** Numbers under way. */
   underWay(): number;
@@ -42,7 +42,7 @@ export function createReceipts(collector: string, start: number): Receipts {
       underWay -= 1;
       givenUp.push(...receipt.givenUp, receipt.number);
     },
-    untold: () => givenUp.length,
+    untold: () => open.size - underWay,
     underWay: () => underWay,
   };
 }

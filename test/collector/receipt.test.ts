@@ -43,8 +43,10 @@ describe("receipts", () => {
     expect([receipts.untold(), receipts.underWay()]).toEqual([1, 1]);
     receipts.stored(second);
     expect([receipts.untold(), receipts.underWay()]).toEqual([1, 0]);
-    receipts.take();
-    expect([receipts.untold(), receipts.underWay()]).toEqual([0, 1]);
+    const telling = receipts.take();
+    expect([receipts.untold(), receipts.underWay()]).toEqual([1, 1]);
+    receipts.stored(telling);
+    expect([receipts.untold(), receipts.underWay()]).toEqual([0, 0]);
   });
 
   it("account for every number under any order of ends", () => {
