@@ -21,9 +21,12 @@ export interface StartEdge {
   meter: Meter;
   logger: Logger;
   exposition?: (() => string) | undefined;
+  /** false: only the pipeline, for what comes in by another way than HTTP. */
+  listen?: boolean | undefined;
 }
 
 export interface RunningEdge {
+  /** Where it listens; empty where it does not. */
   url: string;
   /** The pipeline itself, for what comes in by another way than HTTP. */
   accept: Accept;
@@ -45,13 +48,14 @@ export async function startEdge(start: StartEdge): Promise<RunningEdge> {
   const accept = createAccept(shared);
   const rateEventsPerSecond = config.WEIR_RATE_EVENTS_PER_SECOND;
   const app = createEdge({ ...shared, accept, keys, rateEventsPerSecond, exposition: start.exposition });
-  const server = await adapter.serve(app, { host: config.WEIR_HOST, port: config.WEIR_EDGE_PORT });
+  const place = { host: config.WEIR_HOST, port: config.WEIR_EDGE_PORT };
+  const server = start.listen === false ? undefined : await adapter.serve(app, place);
   return {
-    url: server.url,
+    url: server?.url ?? "",
     accept,
     async close() {
       await accept.close();
-      await server.close();
+      await server?.close();
       if (start.keys === undefined) await keys.close();
       if (start.collector === undefined) await collector.close();
     },
