@@ -23,7 +23,7 @@ export interface Sent {
 
 /** Parts sent at once: enough that packing, claiming and the log's fsync overlap, few enough to stay small. */
 const partsInFlightMax = 8;
-const savesEveryMs = 200;
+const savesEveryMs = 500;
 /** About a minute of an unavailable log or collector. */
 const patience: RetryPolicy = { attemptsMax: 12, baseMs: 250, waitMsMax: 10_000 };
 
