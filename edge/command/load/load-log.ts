@@ -1,5 +1,5 @@
 // A load's own log: one JSON object a line, written before a request goes out and after its answer.
-import { closeSync, createReadStream, openSync, writeSync } from "node:fs";
+import { closeSync, createReadStream, existsSync, openSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import { MisuseError } from "../../../shared/command.ts";
@@ -51,15 +51,24 @@ export interface LoadLog {
 /** Begins the log anew: one file, one load. Without a file nothing is kept. */
 export function createLoadLog(file: string | undefined): LoadLog {
   if (file === undefined) return { write: () => {}, close: () => {} };
-  const handle = openSync(file, "w", 0o600);
+  const handle = openForWriting(file);
   return {
     write: (entry) => void writeSync(handle, `${JSON.stringify(entry)}\n`),
     close: () => closeSync(handle),
   };
 }
 
+function openForWriting(file: string): number {
+  try {
+    return openSync(file, "w", 0o600);
+  } catch (error) {
+    throw new MisuseError(`${file} cannot be written: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
 /** Reads a log line by line. A last line cut off by a kill is passed over; any other fault is told. */
 export async function* readLoadLog(file: string): AsyncGenerator<LoadLine> {
+  if (!existsSync(file)) throw new MisuseError(`${file} is not there`);
   let number = 0;
   let broken: number | undefined;
   for await (const text of createInterface({
