@@ -40,8 +40,6 @@ export interface Submission {
   faults?: ReadonlyMap<number, EventFault>;
   /** False is a promise that no text holds U+0000 or a lone surrogate. */
   suspectText?: boolean;
-  /** True is a promise that no text needs an escape in JSON. */
-  plainText?: boolean;
   requestId?: string | undefined;
   /** W3C trace context, checked before. */
   traceparent?: string | undefined;
@@ -89,7 +87,6 @@ export function createAccept(deps: AcceptDeps): Accept {
         receivedAt: submission.receivedAt,
         sentAt: submission.sentAt,
         suspectText: submission.suspectText ?? true,
-        plainText: submission.plainText ?? false,
         requestId: submission.requestId,
         traceId: submission.traceparent?.split("-")[1],
       };

@@ -15,8 +15,6 @@ export interface Decoded {
   faults: ReadonlyMap<number, EventFault>;
   /** Whether a string may hold what PostgreSQL cannot, U+0000 or a lone surrogate; false is certain. */
   suspectText: boolean;
-  /** True where no text needs an escape in JSON, as is certain without any backslash. */
-  plainText?: boolean;
   /** The bytes of one event as they came. The first call looks for the places of all of them. */
   original(index: number): Uint8Array;
   /** When the client says it sent the request, epoch ms. */
@@ -69,12 +67,10 @@ export function decode(body: Uint8Array, format: BodyFormat, eventsMax: number):
     const fault = tooLarge(text, start, end) ?? (checksNumbers ? unfit(text, start, end) : undefined);
     if (fault !== undefined && !read.faults.has(index)) read.faults.set(index, fault);
   }
-  const plainText = !text.includes("\\");
   return {
     events: read.events,
     faults: read.faults,
-    plainText,
-    suspectText: !plainText && suspectEscape.test(text),
+    suspectText: suspectEscape.test(text),
     // The body was valid UTF-8, which has one form only: encoding a slice gives back its very bytes.
     original: (index) => encoder.encode(text.slice(...placeOf(index))),
     sentAt: readSentAt(read.sentAt),

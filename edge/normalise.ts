@@ -22,8 +22,6 @@ export interface Circumstances {
   sentAt: number | undefined;
   /** False where no text of the request can hold what the store cannot. */
   suspectText: boolean;
-  /** True where no text of the request needs an escape in JSON. */
-  plainText: boolean;
   /** Put into the context where the client gave none. */
   requestId: string | undefined;
   traceId: string | undefined;
@@ -54,20 +52,20 @@ function normaliseNative(event: NativeEvent, given: Circumstances): NormalisedEv
   if (typeof resolved === "string") return new EventFault(resolved, "/timestamp", timeDetails[resolved]);
 
   const stored = given.suspectText ? (storable(event) as NativeEvent) : event;
-  const written = write(event, given.plainText);
+  const written = write(event);
   const windowMs = given.dialect.identity === "native" ? identityWindowMs : given.dialect.identity.windowMs;
   const ground = { project: given.project, clientTime, payload: written.payload, windowMs };
   return {
     identity: kind,
     identityText: identityText(kind, event, ground),
-    fingerprintText: hasFingerprint(kind) ? fingerprintText(event, written, given.plainText) : undefined,
+    fingerprintText: hasFingerprint(kind) ? fingerprintText(event, written) : undefined,
     eventTime: kind === "window" ? windowStart(resolved.eventTime, windowMs) : resolved.eventTime,
     flags:
       (isWeak(kind) ? flag.weak : 0) |
       (resolved.moved ? flag.moved : 0) |
       (stored === event ? 0 : flag.textReplaced) |
       (historical ? flag.historical : 0),
-    fields: fieldsOf(kind, clientTime, stored, stored === event ? written : write(stored, false), {
+    fields: fieldsOf(kind, clientTime, stored, stored === event ? written : write(stored), {
       ...money,
       clockOffsetMs: sentAt === undefined ? null : receivedAt - sentAt,
       given,
@@ -82,10 +80,10 @@ interface Written {
   metadata: string;
 }
 
-const write = (event: NativeEvent, isPlain: boolean): Written => ({
-  payload: event.payload ? canonical(event.payload, isPlain) : "{}",
-  context: event.context ? canonical(event.context, isPlain) : "{}",
-  metadata: event.metadata ? canonical(event.metadata, isPlain) : "{}",
+const write = (event: NativeEvent): Written => ({
+  payload: event.payload ? canonical(event.payload) : "{}",
+  context: event.context ? canonical(event.context) : "{}",
+  metadata: event.metadata ? canonical(event.metadata) : "{}",
 });
 
 const timeDetails = {
@@ -144,13 +142,13 @@ const fingerprintFields = [
   "version",
 ] as const;
 
-function fingerprintText(event: NativeEvent, written: Written, isPlain: boolean): string {
+function fingerprintText(event: NativeEvent, written: Written): string {
   let text = "";
   for (const name of fingerprintFields) {
     const value = event[name];
     if (value === undefined) continue;
     const isWritten = value !== null && (name === "payload" || name === "context" || name === "metadata");
-    const member = isWritten ? written[name] : canonical(value, isPlain);
+    const member = isWritten ? written[name] : canonical(value);
     text += text === "" ? `{"${name}":${member}` : `,"${name}":${member}`;
   }
   return `${text}}`;
