@@ -81,6 +81,12 @@ describe.each(documents)("%s", (path, text) => {
     expect(links.filter((link) => !existsSync(join(root, path, "..", link)))).toEqual([]);
   });
 
+  it("names files that there are", () => {
+    const named = [...text.matchAll(/`((?:edge|collector|aggregator|shared|sql|test|\.ci)\/[\w./-]+)`/g)];
+    const missing = named.map(([, file]) => file!).filter((file) => !existsSync(join(root, file)));
+    expect(missing).toEqual([]);
+  });
+
   it("runs scripts that there are", () => {
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
       scripts: Record<string, string>;

@@ -31,7 +31,7 @@ export interface FunctionFacts {
   ownLines: number;
 }
 
-/** A member called with a literal: `deps.meter.count("x", 1, { y })` is meter, count, "x" and ["y"]. */
+/** A member called with a literal: `deps.meter.count("x", 1, { y })` is meter, count, "x" and .y. */
 export interface Call extends Place {
   object: string;
   member: string;
@@ -57,11 +57,26 @@ export function readTree(root: string): Tree {
   return tree;
 }
 
+/** A node of the syntax tree (ESTree), with those of its members that are looked at here. */
 interface Node {
   type: string;
   start: number;
   end: number;
-  [member: string]: unknown;
+  name?: string;
+  value?: unknown;
+  id?: Node | null;
+  key?: Node;
+  body?: unknown;
+  source?: Node | null;
+  declaration?: Node | null;
+  declarations?: Node[];
+  specifiers?: Node[];
+  exported?: Node;
+  callee?: Node;
+  arguments?: Node[];
+  object?: Node;
+  property?: Node;
+  properties?: Node[];
 }
 
 const known = new Map<string, SourceFacts>();
@@ -81,10 +96,8 @@ export function factsOf(text: string): SourceFacts {
   const visit = (node: Node, parent: Node | undefined): void => {
     const line = lineAt(node.start);
     const depth = around.length;
-    const source = node["source"] as Node | null | undefined;
-    if (isNode(source) && typeof source["value"] === "string") {
-      facts.imports.push({ line, text: source["value"] });
-    }
+    const imported = node.source?.value;
+    if (typeof imported === "string") facts.imports.push({ line, text: imported });
     if (node.type.startsWith("Export"))
       facts.exports.push(...exportedNames(node).map((name) => ({ line, text: name })));
     if (isFunction(node)) {
@@ -96,10 +109,7 @@ export function factsOf(text: string): SourceFacts {
       around.push(found);
     }
     if (node.type === "CallExpression") facts.calls.push(...callOf(node, line));
-    for (const member of Object.values(node)) {
-      if (Array.isArray(member)) for (const each of member) isNode(each) && visit(each, node);
-      else if (isNode(member)) visit(member, node);
-    }
+    for (const inner of Object.values(node).flat().filter(isNode)) visit(inner, node);
     around.length = depth;
   };
   visit(parseAst(text, { lang: "ts" }) as unknown as Node, undefined);
@@ -114,44 +124,28 @@ function isNode(value: unknown): value is Node {
 // A declaration without a body is a type, not a function.
 function isFunction(node: Node): boolean {
   return (
-    /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(node.type) &&
-    isNode(node["body"])
+    /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(node.type) && isNode(node.body)
   );
 }
 
 function nameOf(node: Node, parent: Node | undefined): string {
-  const named = [node["id"], parent?.["id"], parent?.["key"]].find(isNode);
-  return typeof named?.["name"] === "string" ? named["name"] : "a function";
+  return [node.id, parent?.id, parent?.key].find((named) => named?.name !== undefined)?.name ?? "a function";
 }
 
-function exportedNames(node: Node): string[] {
-  const declaration = node["declaration"] as Node | null | undefined;
-  const specifiers = (node["specifiers"] as Node[] | undefined) ?? [];
-  const declared = isNode(declaration)
-    ? [declaration, ...((declaration["declarations"] as Node[] | undefined) ?? [])].map((each) => each["id"])
-    : [];
-  return [...declared, ...specifiers.map((each) => each["exported"])]
-    .filter(isNode)
-    .map((identifier) => identifier["name"])
-    .filter((name): name is string => typeof name === "string");
+function exportedNames({ declaration, specifiers = [] }: Node): string[] {
+  const declared = declaration ? [declaration, ...(declaration.declarations ?? [])] : [];
+  const names = [...declared.map(({ id }) => id?.name), ...specifiers.map(({ exported }) => exported?.name)];
+  return names.filter((name) => name !== undefined);
 }
 
-function callOf(node: Node, line: number): Call[] {
-  const callee = node["callee"] as Node;
-  const given = node["arguments"] as Node[];
-  const text = given[0]?.["value"];
-  if (!/MemberExpression$/.test(callee.type) || typeof text !== "string") return [];
-  const object = callee["object"] as Node;
-  const last = isNode(object["property"]) ? object["property"] : object;
-  const keys = given
-    .filter(({ type }) => type === "ObjectExpression")
-    .flatMap((literal) => literal["properties"] as Node[])
-    .map((property) => property["key"])
-    .filter(isNode)
-    .map((key) => String(key["value"] ?? key["name"]));
-  return [
-    { line, text, object: String(last["name"]), member: String((callee["property"] as Node)["name"]), keys },
-  ];
+function callOf({ callee, arguments: given = [] }: Node, line: number): Call[] {
+  const text = given[0]?.value;
+  const object = callee?.object?.property ?? callee?.object;
+  const member = callee?.property?.name;
+  if (typeof text !== "string" || member === undefined) return [];
+  const properties = given.flatMap((argument) => argument.properties ?? []);
+  const keys = properties.map(({ key }) => String(key?.value ?? key?.name));
+  return [{ line, text, object: object?.name ?? "", member, keys }];
 }
 
 function lineFinder(text: string): (offset: number) => number {

@@ -3,18 +3,23 @@ import { describe, expect, it } from "vitest";
 import { createLogger } from "../../../shared/telemetry/logger.ts";
 import { manualClock } from "../../support/clock.ts";
 
+interface Line {
+  held_back?: number;
+  fields?: unknown;
+}
+
 function collect() {
   const lines: string[] = [];
   const clock = manualClock(Date.UTC(2026, 10, 20, 12));
   const logger = createLogger({ process: "edge", write: (line) => lines.push(line), clock });
-  return { logger, clock, lines, last: () => JSON.parse(lines.at(-1) ?? "null") as Record<string, unknown> };
+  return { logger, clock, lines, last: () => JSON.parse(lines.at(-1) ?? "null") as Line };
 }
 
 /** The fields of one error line. */
 function fieldsOf(fields: Record<string, unknown>): unknown {
   const { logger, last } = collect();
   logger.error("fault", fields);
-  return last()["fields"];
+  return last().fields;
 }
 
 describe("a line", () => {
@@ -49,10 +54,10 @@ describe("the same error", () => {
     await clock.advance(1);
     logger.error("claims_down");
     expect(lines).toHaveLength(2);
-    expect(last()["held_back"]).toBe(5);
+    expect(last().held_back).toBe(5);
     await clock.advance(10_000);
     logger.error("claims_down");
-    expect(last()["held_back"]).toBeUndefined();
+    expect(last().held_back).toBeUndefined();
   });
 
   it("holds back no other code, and no line of normal operation", () => {
@@ -103,8 +108,8 @@ describe("secrets", () => {
 });
 
 describe("anything may be logged", () => {
-  const circle: Record<string, unknown> = {};
-  circle["self"] = circle;
+  const circle: { self?: unknown } = {};
+  circle.self = circle;
   const trap = Object.defineProperty({}, "x", {
     enumerable: true,
     get() {
