@@ -1,5 +1,6 @@
 // What every command shares: where it reads and writes, how it ends, and which exit code says what.
 import { readFileSync } from "node:fs";
+import { type Command, CommanderError } from "commander";
 import { ConfigError, type ConfigSource } from "./config.ts";
 
 /** Exit codes: 0 fine, 1 the check or the work failed, 2 the command was misused. */
@@ -30,6 +31,18 @@ export function print(json: boolean, result: Readonly<Record<string, unknown>>, 
   process.stdout.write(`${json ? JSON.stringify(result) : text()}\n`);
 }
 
+/** Prints what doctor found and answers the exit code: 1 where something is bad, weak is only told. */
+export function printFindings(json: boolean, findings: readonly Finding[]): number {
+  const ok = findings.every((finding) => finding.state !== "bad");
+  print(json, { ok, findings }, () => findings.map(findingText).join("\n"));
+  return ok ? exitCode.fine : exitCode.failed;
+}
+
+function findingText({ name, state, found, advice }: Finding): string {
+  const mark = { ok: "ok  ", weak: "weak", bad: "BAD " }[state];
+  return `${mark}  ${name}: ${found}${advice === "" ? "" : `\n      -> ${advice}`}`;
+}
+
 /** Runs a command's work and sets the exit code; an error is told in one line, without its stack. */
 export async function runCommand(work: () => Promise<number | undefined>): Promise<void> {
   try {
@@ -55,4 +68,16 @@ export function untilStopped(): Promise<NodeJS.Signals> {
     process.on("SIGINT", onSignal);
     process.on("SIGTERM", onSignal);
   });
+}
+
+/** Runs the command that the words of this process name; words it does not know are misuse. */
+export async function parseWords(program: Command): Promise<void> {
+  const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
+  for (const command of all(program)) command.exitOverride();
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? exitCode.fine : exitCode.misuse;
+  }
 }

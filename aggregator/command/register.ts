@@ -38,6 +38,7 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
             const done = applied.length === 0 ? "nothing to do" : `applied ${applied.join(", ")}`;
             return `${done}; the schema is at ${current} on ${store.flavour}, the topic is on ${log.label}`;
           });
+          return exitCode.fine;
         }),
       ),
     );
@@ -77,6 +78,7 @@ function registerKeys(program: Command, deps: AggregatorCommands): void {
           const rights: KeyRight[] = flags.historical === true ? [keyRights[0]] : [];
           const created = await createKey(store, flags.project, rights);
           print(flags.json === true, { ...created }, () => created.key);
+          return exitCode.fine;
         }),
       ),
     );
