@@ -1,4 +1,6 @@
 // What a real Redis does when it is full, read-only, hung or gone, and what its TLS and its rights let through.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { withBreaker } from "../../../collector/claims/breaker.ts";
 import { type ClaimStore, claimFound } from "../../../collector/claims/claims.ts";
@@ -179,15 +181,15 @@ describeWith(["redis"], "claims on a Redis", () => {
 });
 
 describeWith(["redis"], "claims over TLS", () => {
-  // The rights that collector/README.md asks for, and no others.
-  const rights = "~weir:* +eval +evalsha +time +hmget +hset +hdel +exists +pexpire +unlink +info +config|get";
+  const readme = readFileSync(join(import.meta.dirname, "../../../collector/README.md"), "utf8");
+  const rights = /^ACL SETUSER \S+ on >\S+ (.+)$/m.exec(readme)?.[1] ?? "";
   let server: RunningRedisTls;
   beforeAll(async () => {
     server = await startRedisTls("collector", "secret-of-the-test", rights);
     running.push(server);
   });
 
-  it("work with the authority's certificate, the password and the least rights", async () => {
+  it("work with the authority's certificate, the password and the rights the README asks for", async () => {
     const store = open(server.url, { ca: server.certificates.caPem });
     const request = claimRequest(20);
     expect(new Set(await store.claim(request))).toEqual(new Set([claimFound.nothing]));
