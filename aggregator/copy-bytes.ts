@@ -24,8 +24,7 @@ export class CopyBytes {
 
   row(fields: number): void {
     this.fit(2);
-    this.bytes[this.at++] = fields >> 8;
-    this.bytes[this.at++] = fields;
+    this.short(fields);
   }
 
   null(): void {
@@ -45,8 +44,7 @@ export class CopyBytes {
   int2(value: number): void {
     this.fit(6);
     this.uint32(2);
-    this.bytes[this.at++] = value >> 8;
-    this.bytes[this.at++] = value;
+    this.short(value);
   }
 
   /** Throws a RangeError on what is no 32-bit integer. */
@@ -122,10 +120,16 @@ export class CopyBytes {
     const { digits, weight, scale, isNegative } = value;
     this.fit(12 + 2 * digits.length);
     this.uint32(8 + 2 * digits.length);
-    for (const short of [digits.length, weight, isNegative ? 0x4000 : 0, scale, ...digits]) {
-      this.bytes[this.at++] = short >> 8;
-      this.bytes[this.at++] = short;
-    }
+    this.short(digits.length);
+    this.short(weight);
+    this.short(isNegative ? 0x4000 : 0);
+    this.short(scale);
+    for (let index = 0; index < digits.length; index += 1) this.short(digits[index]!);
+  }
+
+  private short(value: number): void {
+    this.bytes[this.at++] = value >> 8;
+    this.bytes[this.at++] = value;
   }
 
   private utf8(value: string): void {

@@ -34,7 +34,7 @@ export function createPartitions(store: Store): Partitions {
 async function make(sql: Sql, month: number): Promise<void> {
   const from = firstOf(month);
   const to = firstOf(month + 1);
-  const name = `events_${from.slice(0, -6).replace("-", "_")}`;
+  const name = `events_${from.slice(0, "yyyy-mm".length).replace("-", "_")}`;
   await sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(hashtextextended(current_schema() || '.partitions', 0))`;
     const [found] = await tx`select to_regclass(${name}) is not null as made`;
@@ -52,5 +52,5 @@ function monthOf(time: number): number {
 
 function firstOf(month: number): string {
   const year = String(Math.floor(month / 12)).padStart(4, "0");
-  return `${year}-${String((month % 12) + 1).padStart(2, "0")}-01 UTC`;
+  return `${year}-${String((month % 12) + 1).padStart(2, "0")}-01 00:00:00+00`;
 }

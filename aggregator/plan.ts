@@ -41,6 +41,8 @@ export interface Plan {
 
 /** Time given back to the event loop after so much work, so that the transaction under way is fed. */
 const turnMs = 4;
+/** What a row takes beyond its event's packed bytes: lengths, times, ids. Too little only costs a copy. */
+const rowOverhead = 208;
 
 export const placeOf = (one: Candidate): string => `${one.decoded.batchId}/${one.index}`;
 
@@ -92,6 +94,7 @@ function dropCopies(records: readonly DecodedRecord[], unwritable: ReadonlyMap<s
   const candidates: Candidate[] = [];
   const byKey = new Map<string, Candidate>();
   const movedByHash = new Map<string, Candidate>();
+  const refused = new Map<string, Candidate>();
   for (const decoded of records) {
     const { batch, outcomes } = decoded.record;
     const ids = viewOf(batch.ids);
@@ -112,7 +115,7 @@ function dropCopies(records: readonly DecodedRecord[], unwritable: ReadonlyMap<s
         rowEnd: 0,
       };
       candidates.push(one);
-      if (unwritable.size > 0 && unwritable.has(placeOf(one))) {
+      if (unwritable.size > 0 && isRefused(one, unwritable, refused)) {
         one.fate = "unwritable";
         continue;
       }
@@ -133,6 +136,23 @@ function dropCopies(records: readonly DecodedRecord[], unwritable: ReadonlyMap<s
   return candidates;
 }
 
+// The very bytes of a refused event are refused again, so its copies need no trial of their own.
+function isRefused(
+  one: Candidate,
+  unwritable: ReadonlyMap<string, string>,
+  refused: Map<string, Candidate>,
+): boolean {
+  if (unwritable.has(placeOf(one))) {
+    refused.set(one.key, one);
+    return true;
+  }
+  const first = refused.get(one.key);
+  return (
+    first !== undefined &&
+    Buffer.compare(bodyOf(first.decoded, first.index), bodyOf(one.decoded, one.index)) === 0
+  );
+}
+
 // An `arrival` has no copies beyond its own batch, so its moved time needs no care. What cannot be read
 // here fails again when its row is made, and is named there.
 function readMoved(one: Candidate): void {
@@ -148,9 +168,11 @@ function readMoved(one: Candidate): void {
 }
 
 async function encode(kept: readonly Candidate[], unwritable: Map<string, string>): Promise<CopyBytes> {
-  const rows = new CopyBytes();
+  const bodies = kept.reduce((sum, { decoded, index }) => sum + decoded.record.batch.sizes[index]!, 0);
+  const rows = new CopyBytes(bodies + kept.length * rowOverhead);
   let turn = performance.now();
-  for (const [at, one] of kept.entries()) {
+  for (let at = 0; at < kept.length; at += 1) {
+    const one = kept[at]!;
     one.rowStart = rows.at;
     try {
       putRow(rows, one.decoded.record.batch, one.index, unpackEvent(bodyOf(one.decoded, one.index)));

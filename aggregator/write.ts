@@ -49,6 +49,8 @@ export interface WriterOptions {
   statementMs?: number;
 }
 
+/** Rounds of finding refused events in one commit; each finds all that the one before did not hide. */
+const refusalRoundsMax = 8;
 const again = { attemptsMax: 6, baseMs: 20, waitMsMax: 1_000 };
 
 export async function createWriter(options: WriterOptions): Promise<Writer> {
@@ -91,38 +93,38 @@ export async function createWriter(options: WriterOptions): Promise<Writer> {
     const positions = await readPositions(store.sql, identity);
     const lost = spans.filter(({ partition }) => positions.get(partition)?.epoch !== epochs.get(partition));
     if (lost.length > 0) throw new FencedError(lost.map((span) => span.partition));
-    const behind = spans.find(({ partition, to }) => positions.get(partition)?.nextOffset !== to);
-    if (behind === undefined) return "known";
-    throw new OffsetError(behind.partition, positions.get(behind.partition)?.nextOffset ?? 0n, behind.from);
+    const next = (span: Span): bigint => positions.get(span.partition)?.nextOffset ?? 0n;
+    if (spans.every((span) => next(span) === span.to)) return "known";
+    const wrong = spans.find((span) => next(span) !== span.from) ?? spans[0]!;
+    throw new OffsetError(wrong.partition, next(wrong), wrong.from);
+  };
+
+  // An attempt leaves its findings in the plan, so every further one begins with a new plan.
+  const replan = async (prepared: Prepared): Promise<Prepared> => ({
+    ...prepared,
+    plan: await makePlan(prepared.sorted.fresh, prepared.plan.unwritable),
+  });
+
+  // What PostgreSQL refuses is found and set apart, and the rest tried again.
+  const attemptWithoutRefused = async (first: Prepared): Promise<WriteAnswer> => {
+    for (let prepared = first, round = 1; ; round += 1) {
+      try {
+        return await attempt(prepared);
+      } catch (error) {
+        if (!isRefusal(error) || round === refusalRoundsMax) throw error;
+        partitions.forget();
+        prepared = await replan(prepared);
+        const refused = await findUnwritable(session, prepared.plan, statementMs);
+        for (const [place, detail] of refused) prepared.plan.unwritable.set(place, detail);
+        prepared = await replan(prepared);
+      }
+    }
   };
 
   const commit = async (first: Prepared): Promise<WriteAnswer> => {
-    let prepared = first;
-    let isAgain = false;
-    const work = async (): Promise<WriteAnswer> => {
-      // An attempt leaves its findings in the plan, so the next one begins with a new plan.
-      if (isAgain)
-        prepared = { ...prepared, plan: await makePlan(prepared.sorted.fresh, prepared.plan.unwritable) };
-      isAgain = true;
-      return await attempt(prepared);
-    };
-    return await retry(
-      again,
-      clock,
-      async () => {
-        try {
-          return await work();
-        } catch (error) {
-          if (!isRefusal(error)) throw error;
-          partitions.forget();
-          const refused = await findUnwritable(session, prepared.plan, statementMs);
-          if (refused.size === 0 && errorCode(error) !== "23514") throw error;
-          for (const [place, detail] of refused) prepared.plan.unwritable.set(place, detail);
-          return await work();
-        }
-      },
-      (error) => isAway(error) || isPassing(error),
-    );
+    const work = async (attempts: number): Promise<WriteAnswer> =>
+      await attemptWithoutRefused(attempts === 1 ? first : await replan(first));
+    return await retry(again, clock, work, (error) => isAway(error) || isPassing(error));
   };
 
   const prepare = async (slices: readonly Slice[]): Promise<Prepared> => {

@@ -3,6 +3,7 @@ import { checkServerIdentity } from "node:tls";
 import postgres, { type Options, type Sql } from "postgres";
 import { queryStatementMs, writeStatementMs } from "../../shared/limits.ts";
 import { errorCode, errorText } from "./errors.ts";
+import { openPool } from "./pool.ts";
 import { type Store, StoreError, type StoreFlavour } from "./store.ts";
 
 /** Where a server is and who asks. `tls` undefined is a plain connection. */
@@ -33,7 +34,8 @@ export async function connect(
   const path = `${schema}, ${found.extensionSchema}`;
   const sessions: Sql[] = [];
   const open = (extra: Options<Record<string, never>>, statementMs: number): Sql => {
-    const sql = session(address, { ...extra, connection: settingsOf(path, statementMs) });
+    const connection = settingsOf(path, statementMs);
+    const sql = openPool((closed) => session(address, { ...extra, connection, onclose: closed }));
     sessions.push(sql);
     return sql;
   };

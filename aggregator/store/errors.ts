@@ -25,10 +25,15 @@ const connectionCodes = new Set([
   "ERR_SOCKET_CLOSED",
 ]);
 
+/** The connection is gone, or its server is about to close it: the transaction is over either way. */
+export function isLost(error: unknown): boolean {
+  const code = errorCode(error);
+  return connectionCodes.has(code) || /^(08|57P0[125])/.test(code);
+}
+
 /** The store is away: starting (57P03), ending (57P01, 57P02), full (53xxx), or not to be reached. */
 export function isAway(error: unknown): boolean {
-  const code = errorCode(error);
-  return connectionCodes.has(code) || /^(08|53|57P0[1235])/.test(code);
+  return isLost(error) || /^(53|57P03)/.test(errorCode(error));
 }
 
 /** Two transactions met (40001, 40P01), a lock or a statement took too long: the same may pass next time. */
