@@ -24,6 +24,7 @@ export type OutcomesOf = (batchIds: readonly Uint8Array[]) => Promise<LedgerOutc
 
 const batchesAtOnce = 500;
 const pollMs = 50;
+const stallMs = 60_000;
 
 /** The log has everything, but the store did not come after it in time. */
 export class UnwrittenError extends Error {
@@ -47,13 +48,13 @@ export function addOutcomes(sums: LedgerOutcomes, more: LedgerOutcomes): void {
 
 /**
  * Sums over every batch of `batches`, each lot waited for until all of it is known. Rejects with an
- * UnwrittenError when for `stallMs` nothing more became known.
+ * UnwrittenError when for a minute nothing more became known.
  */
 export async function awaitOutcomes(
   batches: Iterable<readonly Uint8Array[]>,
   outcomesOf: OutcomesOf,
   clock: Clock,
-  stallMs = 60_000,
+  signal?: AbortSignal,
 ): Promise<LedgerOutcomes> {
   const sums = noOutcomes();
   for (const ids of batches) {
@@ -61,6 +62,7 @@ export async function awaitOutcomes(
     let movedAt = clock.now();
     let trouble: unknown;
     for (;;) {
+      if (signal?.aborted) throw new Error("stopped; start the command again to wait for the rest");
       const found = await outcomesOf(ids).catch((error: unknown) => {
         trouble = error;
         return undefined;
@@ -70,7 +72,7 @@ export async function awaitOutcomes(
         break;
       }
       if (found !== undefined && found.known > known) [known, movedAt] = [found.known, clock.now()];
-      if (clock.now() - movedAt > stallMs) throw stalled(ids.length - Math.max(known, 0), stallMs, trouble);
+      if (clock.now() - movedAt > stallMs) throw stalled(ids.length - Math.max(known, 0), trouble);
       await clock.sleep(pollMs);
     }
   }
@@ -81,7 +83,7 @@ export async function awaitOutcomes(
 export const runBatches = (checkpoint: Checkpoint, parts: number): Iterable<Uint8Array[]> =>
   runBatchIds(checkpoint, parts, batchesAtOnce);
 
-function stalled(batches: number, stallMs: number, cause: unknown): UnwrittenError {
+function stalled(batches: number, cause: unknown): UnwrittenError {
   const what = cause === undefined ? "the aggregator wrote none of them" : "the store does not answer";
   return new UnwrittenError(
     `the log has every event, but ${batches} batches or more are not in the ledger: ${what} for ${stallMs / 1000} s; look at the aggregator, then start the command again`,

@@ -85,7 +85,11 @@ export async function importFile(
   const progress = createProgress(source.bytes, deps.isTerminal);
   const sent = await sendParts(source, options, kept, progress, deps).finally(() => progress.stop());
   const batches = runBatches(kept.checkpoint, sent.parts);
-  const { known: _, received, ...outcomes } = await awaitOutcomes(batches, deps.outcomesOf, deps.clock);
+  const {
+    known: _,
+    received,
+    ...outcomes
+  } = await awaitOutcomes(batches, deps.outcomesOf, deps.clock, deps.signal);
   // Of a damaged file the checkpoint stays, so that the same file again adds nothing.
   if (sent.damage === undefined) kept.remove();
   const seconds = Math.max(deps.clock.now() - startedAt, 1) / 1000;
