@@ -85,6 +85,7 @@ export function createBatcher(deps: BatcherDeps): Batcher {
     const { events, project } = gathering;
     const isShared = deps.groupCommit && gathering.batchId === undefined;
     const parts: { batchId: Uint8Array; from: number; outcomes: Promise<Uint8Array> }[] = [];
+    const isBusy = sending.has(project);
     let batch = isShared ? open.get(project) : undefined;
     let from = 0;
     while (from < events.length) {
@@ -102,7 +103,7 @@ export function createBatcher(deps: BatcherDeps): Batcher {
       send(batch);
       batch = undefined;
     }
-    if (batch !== undefined) settle(batch, isShared);
+    if (batch !== undefined) settle(batch, isShared && isBusy);
     return parts;
   }
 
@@ -117,9 +118,9 @@ export function createBatcher(deps: BatcherDeps): Batcher {
 
   // A lone request has nobody to wait for; while another batch of its project is on its way, it waits for
   // company, since many small records cost the log more than a few milliseconds cost the client.
-  function settle(batch: OpenBatch, isShared: boolean): void {
+  function settle(batch: OpenBatch, waits: boolean): void {
     const { project } = batch.gathering;
-    if (!isShared || !sending.has(project) || batch.columns.count >= batchEventsMax) send(batch);
+    if (!waits || batch.columns.count >= batchEventsMax) send(batch);
     else if (open.get(project) !== batch) {
       open.set(project, batch);
       void deps.clock.sleep(batchWaitMs).then(() => {
