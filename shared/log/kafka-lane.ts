@@ -50,6 +50,8 @@ export function openLane(
     return new Producer({
       ...baseOptions(target, clientId),
       idempotent: true,
+      // Until our own deadline: a broker that restarts meanwhile costs nobody an error.
+      retries: Number.MAX_SAFE_INTEGER,
       requestTimeout: deadlineMs,
       timeout: deadlineMs,
       // How long a topic made anew under the same name can go unseen.

@@ -10,8 +10,9 @@ import { dropOld } from "./sqlite-records.ts";
 const gatherMs = 1;
 /** Bytes of one transaction: below the WAL's checkpoint, so that a commit is no long stop. */
 const transactionBytesMax = 16 * 1024 * 1024;
-/** How often old records are looked for. */
+/** How often old records are looked for, and the pause between two steps of dropping them. */
 const dropEveryMs = 60_000;
+const dropAgainMs = 50;
 
 interface Waiting {
   partition: number;
@@ -85,14 +86,17 @@ export function sqliteProducer(
     }
   }
 
-  const dropping = setInterval(() => {
+  // In steps, each of which holds the process for milliseconds; the pauses between let it work.
+  function drop(): void {
+    let more = false;
     try {
-      dropOld(topic, clock.now() - retentionMs);
+      more = dropOld(topic, clock.now() - retentionMs);
     } catch {
       // The file is held by another process or full; the next round tries again.
     }
-  }, dropEveryMs);
-  dropping.unref();
+    dropping = setTimeout(drop, more ? dropAgainMs : dropEveryMs).unref();
+  }
+  let dropping = setTimeout(drop, dropAgainMs).unref();
 
   return {
     identity: topic.identity,
@@ -107,7 +111,7 @@ export function sqliteProducer(
     async close() {
       if (closed) return;
       closed = true;
-      clearInterval(dropping);
+      clearTimeout(dropping);
       clearTimeout(timer);
       flush();
       database.close();

@@ -3,8 +3,8 @@ import { takeBounded } from "./delivery.ts";
 import type { ReadRecord } from "./log.ts";
 import type { SqliteTopic } from "./sqlite.ts";
 
-/** Rows dropped in one transaction: with 50 KB each some milliseconds, since the file is held meanwhile. */
-const dropRowsMax = 200;
+/** Rows dropped in one transaction: with 50 KB each some milliseconds, and a thousand a second. */
+const dropRowsMax = 50;
 
 interface Row {
   offset: number;

@@ -78,7 +78,7 @@ function openFile(file: string, create: boolean, synchronous: "full" | "normal")
   try {
     database = new Database(file, { readwrite: true, create });
   } catch (cause) {
-    throw new Error(`the log's file ${file} cannot be opened`, { cause });
+    throw new Error(`the log's file ${file} cannot be opened, or was not made yet`, { cause });
   }
   // The wait is short because it holds up the whole process; writers hold the file for milliseconds.
   database.run("pragma busy_timeout = 2000");
