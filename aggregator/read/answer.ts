@@ -5,7 +5,7 @@ import { queryRowsMax, queryStatementMs } from "../../shared/limits.ts";
 import { WeirError } from "../../shared/problem.ts";
 import { errorCode, isAway, withDeadline } from "../store/errors.ts";
 import type { AnswerRow, Question } from "./question.ts";
-import { openRange, type RangeAsked } from "./range.ts";
+import { openRange, type Range, type RangeAsked } from "./range.ts";
 
 /** Times are RFC 3339 in UTC; `watermark` is the greatest stored event_time, null in an empty store. */
 export interface AnswerMeta extends AnswerRow {
@@ -56,20 +56,10 @@ export async function answer(sql: Sql, question: Question, query: Query): Promis
         from: spans ? iso(range.from) : null,
         to: spans ? iso(range.to) : null,
         as_of: iso(range.asOf),
-        watermark: await readWatermark(tx),
+        watermark: watermarkOf(range.stored),
       },
     };
   });
-}
-
-/** The greatest stored event_time; ids begin with it, so the key's index ends there. */
-export async function readWatermark(tx: TransactionSql): Promise<string | null> {
-  const [newest] = await tx<{ event_time: Date }[]>`
-    select event_time
-    from events
-    order by id desc
-    limit 1`;
-  return newest?.event_time.toISOString() ?? null;
 }
 
 /** All of `rows`, or `invalid_query` where they are more than one answer holds. */
@@ -94,6 +84,10 @@ export async function inSnapshot<Value>(
     throw asProblem(error);
   }
 }
+
+/** The greatest stored event_time. */
+export const watermarkOf = (stored: Range["stored"]): string | null =>
+  stored === undefined ? null : iso(stored.last);
 
 export const iso = (ms: number): string => new Date(ms).toISOString();
 

@@ -9,7 +9,7 @@ import {
   iso,
   type Query,
   readParameters,
-  readWatermark,
+  watermarkOf,
 } from "./answer.ts";
 import { createInFlight, type Waiting } from "./in-flight.ts";
 import {
@@ -22,6 +22,7 @@ import {
   readPositions,
   sumLedger,
 } from "./ledger.ts";
+import { readStored } from "./range.ts";
 
 /** Sums kept from snapshot to snapshot while nothing was written. */
 const sumsKeptMax = 16;
@@ -67,7 +68,7 @@ export function createLedgerQuestion(
           from: span.from === null ? null : iso(span.from),
           to: span.to === null ? null : iso(span.to),
           as_of: iso(Math.floor(now!.ms)),
-          watermark: await readWatermark(tx),
+          watermark: watermarkOf(await readStored(tx)),
           newest_stored_at: newestOf(found),
           unread_records: unreadOf(waiting, next),
           unreadable: unreadableOf(waiting, ahead).join("; ") || null,

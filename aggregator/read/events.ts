@@ -1,5 +1,6 @@
 // How many events of each type there were in each bucket.
 import { z } from "zod";
+import { cutBuckets } from "./buckets.ts";
 import { bucket, eventParameters, interval } from "./parameters.ts";
 import { defineQuestion, rowLimit } from "./question.ts";
 import { withinUsers } from "./within.ts";
@@ -13,17 +14,18 @@ export const events = defineQuestion({
     by: z.enum(["type"]).default("type").describe("What a bucket is split by"),
   }),
   row: z.object({ bucket, type: z.string(), events: z.int().min(1) }),
-  ask: (tx, asked, range) => tx`
-    select to_char(bucket, 'YYYY-MM-DD') as bucket, type, events
-    from (
-      select date_trunc(${asked.interval}, event_time at time zone ${asked.tz}) as bucket,
-        type,
-        count(*)::float8 as events
-      from events
-      where ${withinUsers(tx, asked, range)}
-      group by 1, 2
-      order by 1, 2
-      limit ${rowLimit}
-    ) as counted
-    order by counted.bucket, counted.type`,
+  ask: async (tx, asked, range) => {
+    const buckets = await cutBuckets(tx, asked, range);
+    if (buckets === undefined) return [];
+    return tx`
+      select ${buckets.name} as bucket, type, events
+      from (
+        select ${buckets.place} as place, type, count(*)::float8 as events
+        from events
+        where ${withinUsers(tx, asked, range)}
+        group by 1, 2
+      ) as counted
+      order by place, type
+      limit ${rowLimit}`;
+  },
 });

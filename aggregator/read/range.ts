@@ -9,6 +9,8 @@ export interface Range {
   from: number;
   to: number;
   asOf: number;
+  /** event_time of the first and the last stored event of all; undefined in an empty store. */
+  stored: { first: number; last: number } | undefined;
 }
 
 /** What of a question decides its span. */
@@ -50,13 +52,24 @@ export async function openRange(tx: TransactionSql, asked: RangeAsked): Promise<
           at time zone ${asked.tz}
       )) * 1000 as from_ms
     from upper`;
+  const stored = await readStored(tx);
   const range = {
+    stored,
     from: Math.round(Number(row!.from_ms)),
     to: Math.round(Number(row!.to_ms)),
     asOf: Math.floor(Number(row!.as_of_ms)),
   };
   if (range.from >= range.to) throw new WeirError("invalid_query", "from: must lie before to");
   return range;
+}
+
+/** Ids begin with their event's time, so the ends of the key's index are the ends of what is stored. */
+export async function readStored(tx: TransactionSql): Promise<Range["stored"]> {
+  const [row] = await tx<{ first: Date | null; last: Date | null }[]>`
+    select (select event_time from events order by id limit 1) as first,
+      (select event_time from events order by id desc limit 1) as last`;
+  const { first, last } = row!;
+  return first === null || last === null ? undefined : { first: first.getTime(), last: last.getTime() };
 }
 
 function split(bound: Bound | undefined): { day: string | null; ms: number | null } {

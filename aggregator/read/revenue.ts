@@ -1,5 +1,6 @@
 // How much money each bucket brought, by currency; what was given back counts negative.
 import { z } from "zod";
+import { cutBuckets } from "./buckets.ts";
 import { bucket, eventParameters, interval } from "./parameters.ts";
 import { defineQuestion, rowLimit } from "./question.ts";
 import { withinUsers } from "./within.ts";
@@ -15,20 +16,19 @@ export const revenue = defineQuestion({
   }),
   // The sum stays decimal until it is whole; one conversion at the end keeps every cent.
   ask: async (tx, asked, range) => {
+    const buckets = await cutBuckets(tx, asked, range);
+    if (buckets === undefined) return [];
     const rows = await tx<{ bucket: string; currency: string | null; revenue: string }[]>`
-      select to_char(bucket, 'YYYY-MM-DD') as bucket, currency, revenue
+      select ${buckets.name} as bucket, currency, revenue
       from (
-        select date_trunc(${asked.interval}, event_time at time zone ${asked.tz}) as bucket,
-          currency,
-          sum(revenue)::text as revenue
+        select ${buckets.place} as place, currency, sum(revenue)::text as revenue
         from events
         where ${withinUsers(tx, asked, range)}
           and revenue is not null
         group by 1, 2
-        order by 1, 2
-        limit ${rowLimit}
       ) as summed
-      order by summed.bucket, summed.currency`;
+      order by place, currency
+      limit ${rowLimit}`;
     return rows.map((row) => ({ ...row, revenue: Number(row.revenue) }));
   },
 });

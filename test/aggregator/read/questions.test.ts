@@ -19,6 +19,17 @@ beforeAll(async () => {
     { at: "2026-03-28T23:00:00Z", user: "cyd", type: "spring" },
     { at: "2026-03-29T21:59:59.999Z", user: "cyd", type: "spring" },
     { at: "2026-03-29T22:00:00Z", user: "cyd", type: "spring" },
+    // Havana's clocks went from 1:00 back to 0:00 on 1 November 2026, so that day has two midnights.
+    { at: "2026-11-01T03:59:59.999Z", type: "night" },
+    { at: "2026-11-01T04:00:00Z", type: "night" },
+    { at: "2026-11-01T05:00:00Z", type: "night" },
+    { at: "2026-11-02T04:59:59.999Z", type: "night" },
+    { at: "2026-11-02T05:00:00Z", type: "night" },
+    // Beirut's go forward at 0:00, so its day of 26 March 2023 begins at 1:00; Apia had no 30 December 2011.
+    { at: "2023-03-25T21:59:59.999Z", type: "gap" },
+    { at: "2023-03-25T22:00:00Z", type: "gap" },
+    { at: "2011-12-30T09:59:59.999Z", type: "skip" },
+    { at: "2011-12-30T10:00:00Z", type: "skip" },
     // Neither user nor anonymous id.
     { at: "2026-06-15T12:00:00Z", type: "cron" },
     { at: "2026-07-01T00:00:00Z", type: "purchase", user: "ada", revenue: "0.10", currency: "EUR" },
@@ -94,6 +105,34 @@ const cases: [title: string, name: string, query: Record<string, string>, rows: 
     [
       ["2026-03-29", "spring", 2],
       ["2026-03-30", "spring", 1],
+    ],
+  ],
+  [
+    "begins a day at the first of its two midnights",
+    "events",
+    { from: "2026-10-31", to: "2026-11-02", tz: "America/Havana", types: "night" },
+    [
+      ["2026-10-31", "night", 1],
+      ["2026-11-01", "night", 3],
+      ["2026-11-02", "night", 1],
+    ],
+  ],
+  [
+    "begins a day without a midnight where the clock goes on",
+    "events",
+    { from: "2023-03-25", to: "2023-03-26", tz: "Asia/Beirut" },
+    [
+      ["2023-03-25", "gap", 1],
+      ["2023-03-26", "gap", 1],
+    ],
+  ],
+  [
+    "leaves out a day that a zone skipped",
+    "events",
+    { from: "2011-12-28", to: "2012-01-02", tz: "Pacific/Apia" },
+    [
+      ["2011-12-29", "skip", 1],
+      ["2011-12-31", "skip", 1],
     ],
   ],
   [
@@ -173,8 +212,8 @@ describe("a question", () => {
   it("answers the newest events first", async () => {
     const rows = await ask("newest", { limit: "2", project: "shop" });
     expect(rows.map((row) => (row as unknown[])[0])).toEqual([
-      "2026-10-25T23:00:00.000Z",
-      "2026-10-25T22:59:59.999Z",
+      "2026-11-02T05:00:00.000Z",
+      "2026-11-02T04:59:59.999Z",
     ]);
   });
 
@@ -184,7 +223,7 @@ describe("a question", () => {
     expect(Date.parse(meta.to!)).toBeGreaterThan(Date.parse(meta.as_of));
     expect(Date.parse(meta.to!) - Date.parse(meta.as_of)).toBeLessThanOrEqual(86_400_000);
     expect(Math.abs(Date.parse(meta.as_of) - Date.now())).toBeLessThan(60_000);
-    expect(meta.watermark).toBe("2026-10-25T23:00:00.000Z");
+    expect(meta.watermark).toBe("2026-11-02T05:00:00.000Z");
   });
 
   it("refuses an answer of too many rows instead of cutting it", async () => {
@@ -251,7 +290,7 @@ describe("a hostile parameter", () => {
       }
     }
     const [left] = await filled.store.sql`select count(*)::int as rows from events where project_id = 'shop'`;
-    expect(left!["rows"]).toBe(14);
+    expect(left!["rows"]).toBe(23);
   });
 });
 

@@ -1,0 +1,60 @@
+// The buckets of a span: their first moments are worked out once, so that an event is placed by comparing.
+import type { TransactionSql } from "postgres";
+import type { Range } from "./range.ts";
+import type { Fragment } from "./within.ts";
+
+export interface BucketsAsked {
+  interval: "day" | "week" | "month";
+  tz: string;
+}
+
+/** Pieces of a statement: where an event lies, and what that place is called once rows are grouped. */
+export interface Buckets {
+  /** Over `event_time`, a number from 1. */
+  place: Fragment;
+  /** Over a column `place`, the bucket's first day as text. */
+  name: Fragment;
+}
+
+/**
+ * Cuts what is stored of the span into days, weeks or months of the time zone; undefined where nothing
+ * is. Turning each event's time into local time instead costs thrice the reading of the events itself.
+ */
+export async function cutBuckets(
+  tx: TransactionSql,
+  asked: BucketsAsked,
+  range: Range,
+): Promise<Buckets | undefined> {
+  if (range.stored === undefined) return undefined;
+  const from = Math.max(range.from, range.stored.first);
+  const to = Math.min(range.to, range.stored.last);
+  if (from > to) return undefined;
+  // Where a clock goes back over midnight, midnight comes twice and PostgreSQL names the later one; the
+  // local time just before it, less midnight, is how much earlier the day began. No zone has skipped past
+  // a midnight since 1970, where ids begin, but to a later time of the same day, which is its first moment.
+  const [row] = await tx<{ starts: string; names: string }[]>`
+    with midnights as (
+      select day, day at time zone ${asked.tz} as moment
+      from generate_series(
+        date_trunc(${asked.interval}, to_timestamp(${from}::float8 / 1000) at time zone ${asked.tz}),
+        to_timestamp(${to}::float8 / 1000) at time zone ${asked.tz},
+        ${`1 ${asked.interval}`}::interval
+      ) as day
+    ),
+    starts as (
+      select day, moment - greatest(
+        (moment - interval '1 microsecond') at time zone ${asked.tz} + interval '1 microsecond'
+          - (moment at time zone ${asked.tz}),
+        interval '0'
+      ) as moment
+      from midnights
+    )
+    select array_agg(moment order by day)::text as starts,
+      array_agg(to_char(day, 'YYYY-MM-DD') order by day)::text as names
+    from starts`;
+  return {
+    // A parameter of the array's own type is read once; a cast from text would be done for every event.
+    place: tx`width_bucket(event_time, ${row!.starts}::timestamptz[])`,
+    name: tx`(${row!.names}::text[])[place]`,
+  };
+}
