@@ -30,6 +30,7 @@ export interface RunningKafkaTls {
 
 type Missing = { missing: string };
 
+const brokerClass = "kafka.Kafka";
 const startMsMax = 90_000;
 const stopMsMax = 30_000;
 
@@ -85,6 +86,11 @@ async function startBroker(
   listener: Listener,
   formatArgs: readonly string[],
 ): Promise<{ port: number; pid: number; stop(): Promise<void> }> {
+  // The archive of classes is written as a broker ends: once, here, and not while a test run waits for its end.
+  if (!existsSync(home.archive(brokerClass))) {
+    const folder = await mkdtemp(join(tmpdir(), "weir-kafka-"));
+    await (await tryBroker(home, listener, formatArgs, folder)).stop();
+  }
   // A free port may be taken before the broker binds it: then once more with others.
   for (let attempt = 1; ; attempt += 1) {
     const folder = await mkdtemp(join(tmpdir(), "weir-kafka-"));
@@ -113,7 +119,7 @@ async function tryBroker(home: KafkaHome, listener: Listener, formatArgs: readon
   ]);
   await format.keep();
 
-  const start = javaArgs(home, "kafka.Kafka");
+  const start = javaArgs(home, brokerClass);
   const output = join(folder, "output.txt");
   const file = openSync(output, "w");
   const child = spawn("java", [...start.args, properties], { stdio: ["ignore", file, file] });
