@@ -1,4 +1,5 @@
-// The text an event's identity is taken over, by kind.
+// The texts an event's identity and fingerprint are taken over.
+import { canonical } from "../shared/event/canonical.ts";
 import {
   contentIdentity,
   eventIdIdentity,
@@ -7,6 +8,7 @@ import {
   windowIdentity,
   windowStart,
 } from "../shared/event/identity.ts";
+import type { Written } from "./fields.ts";
 import type { NativeEvent } from "./schema.ts";
 
 export interface IdentityGround {
@@ -50,4 +52,34 @@ function discriminatorOf(event: NativeEvent): string | number | undefined {
     if (typeof value === "string" || typeof value === "number") return value;
   }
   return undefined;
+}
+
+// Every field as sent, in the order of RFC 8785, but for `sent_at`, which differs from copy to copy.
+const fingerprintFields = [
+  "aggregate_id",
+  "anonymous_id",
+  "context",
+  "event_id",
+  "metadata",
+  "payload",
+  "seq",
+  "session_id",
+  "stream_id",
+  "timestamp",
+  "type",
+  "user_id",
+  "version",
+] as const;
+
+/** Every field as sent, whatever the identity says already. */
+export function fingerprintText(event: NativeEvent, written: Written): string {
+  let text = "";
+  for (const name of fingerprintFields) {
+    const value = event[name];
+    if (value === undefined) continue;
+    const isWritten = value !== null && (name === "payload" || name === "context" || name === "metadata");
+    const member = isWritten ? written[name] : canonical(value);
+    text += text === "" ? `{"${name}":${member}` : `,"${name}":${member}`;
+  }
+  return `${text}}`;
 }

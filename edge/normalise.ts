@@ -1,13 +1,13 @@
 // Normalise: one event as sent to one event ready to travel, or the reason why not. Pure, and synchronous.
-import { canonical } from "../shared/event/canonical.ts";
-import { type EventFields, flag, type NormalisedEvent } from "../shared/event/event.ts";
+import { flag, type NormalisedEvent } from "../shared/event/event.ts";
 import { hasFingerprint, type IdentityKind, isWeak, windowStart } from "../shared/event/identity.ts";
 import { readTime, resolveTime } from "../shared/event/time.ts";
 import { identityWindowMs } from "../shared/limits.ts";
 import type { Dialect } from "./dialect/dialect.ts";
 import { EventFault } from "./fault.ts";
-import { identityText } from "./identity.ts";
-import { type Money, moneyOf } from "./money.ts";
+import { fieldsOf, write } from "./fields.ts";
+import { fingerprintText, identityText } from "./identity.ts";
+import { moneyOf } from "./money.ts";
 import { checkShape, isRecord, type NativeEvent } from "./schema.ts";
 import { storable } from "./text.ts";
 
@@ -73,19 +73,6 @@ function normaliseNative(event: NativeEvent, given: Circumstances): NormalisedEv
   };
 }
 
-/** The RFC 8785 texts of an event's three objects; an absent one is `{}`. */
-interface Written {
-  payload: string;
-  context: string;
-  metadata: string;
-}
-
-const write = (event: NativeEvent): Written => ({
-  payload: event.payload ? canonical(event.payload) : "{}",
-  context: event.context ? canonical(event.context) : "{}",
-  metadata: event.metadata ? canonical(event.metadata) : "{}",
-});
-
 const timeDetails = {
   time_too_old: "The time lies further back than events of this key may.",
   time_ahead: "The time lies ahead of the edge's clock.",
@@ -123,85 +110,6 @@ function identityOf(
             : undefined;
   if (lacks === undefined) return asked;
   return new EventFault("missing_field", `/${lacks}`, `The identity \`${asked}\` needs the field.`);
-}
-
-// Every field as sent, in the order of RFC 8785, but for `sent_at`, which differs from copy to copy.
-const fingerprintFields = [
-  "aggregate_id",
-  "anonymous_id",
-  "context",
-  "event_id",
-  "metadata",
-  "payload",
-  "seq",
-  "session_id",
-  "stream_id",
-  "timestamp",
-  "type",
-  "user_id",
-  "version",
-] as const;
-
-function fingerprintText(event: NativeEvent, written: Written): string {
-  let text = "";
-  for (const name of fingerprintFields) {
-    const value = event[name];
-    if (value === undefined) continue;
-    const isWritten = value !== null && (name === "payload" || name === "context" || name === "metadata");
-    const member = isWritten ? written[name] : canonical(value);
-    text += text === "" ? `{"${name}":${member}` : `,"${name}":${member}`;
-  }
-  return `${text}}`;
-}
-
-interface Beside extends Money {
-  clockOffsetMs: number | null;
-  given: Circumstances;
-}
-
-function fieldsOf(
-  identity: IdentityKind,
-  clientTime: number | undefined,
-  event: NativeEvent,
-  written: Written,
-  beside: Beside,
-): EventFields {
-  const context = event.context;
-  return {
-    identity,
-    clientTime: clientTime ?? null,
-    type: event.type,
-    version: event.version ?? 1,
-    eventId: event.event_id ?? null,
-    aggregateId: event.aggregate_id ?? null,
-    userId: event.user_id ?? null,
-    anonymousId: event.anonymous_id ?? null,
-    sessionId: event.session_id ?? null,
-    streamId: event.stream_id ?? null,
-    seq: event.seq ?? null,
-    country: context?.country ?? null,
-    city: context?.city ?? null,
-    device: context?.device ?? null,
-    appVersion: context?.app_version ?? null,
-    revenue: beside.revenue,
-    currency: beside.currency,
-    payload: written.payload,
-    context: traced(written.context, context, beside.given),
-    metadata: written.metadata,
-    clockOffsetMs: beside.clockOffsetMs,
-  };
-}
-
-// Puts the request's own names behind the client's members, where the client gave none of its own.
-function traced(text: string, context: NativeEvent["context"], given: Circumstances): string {
-  const { requestId, traceId } = given;
-  let own = "";
-  if (requestId !== undefined && context?.["request_id"] === undefined) own = `"request_id":"${requestId}"`;
-  if (traceId !== undefined && context?.["trace_id"] === undefined) {
-    own += `${own === "" ? "" : ","}"trace_id":"${traceId}"`;
-  }
-  if (own === "") return text;
-  return text === "{}" ? `{${own}}` : `${text.slice(0, -1)},${own}}`;
 }
 
 function named(fault: EventFault, dialect: Dialect): EventFault {
