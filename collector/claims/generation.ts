@@ -78,7 +78,7 @@ export function createGeneration(): Generation {
       if (oldEnds[place] === 0) continue;
       const from = place * slotWords;
       const to = find(oldWords, from);
-      words.set(oldWords.subarray(from, from + slotWords), to * slotWords);
+      for (let word = 0; word < slotWords; word += 1) words[to * slotWords + word] = oldWords[from + word]!;
       ends[to] = oldEnds[place]!;
     }
   }

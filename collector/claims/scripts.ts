@@ -24,18 +24,16 @@ local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local slot = math.floor(now / span)
 local current, previous = KEYS[1] .. slot, KEYS[1] .. (slot - 1)
-local count, keys, missed, places = #hashes / width, {}, {}, {}
+local count, keys = #hashes / width, {}
 for i = 1, count do keys[i] = sub(hashes, (i - 1) * width + 1, i * width) end
 local values, older = call('HMGET', current, unpack(keys)), {}
-for i = 1, count do
-  if not values[i] then
-    missed[#missed + 1] = keys[i]
-    places[#missed] = i
+if call('EXISTS', previous) == 1 then
+  for i = 1, count do
+    if not values[i] then
+      older = call('HMGET', previous, unpack(keys))
+      break
+    end
   end
-end
-if #missed > 0 and call('EXISTS', previous) == 1 then
-  local found = call('HMGET', previous, unpack(missed))
-  for i = 1, #missed do older[places[i]] = found[i] end
 end
 local function lapsed(value) return sub(value, 1, 1) == 'p' and tonumber(sub(value, 2, 14)) <= now end
 local function printAt(i) return sub(prints, (i - 1) * printWidth + 1, i * printWidth) end

@@ -1,6 +1,6 @@
 // Claims in a file, for one machine: a table in memory whose calls are kept in SQLite as a journal.
 import { type Clock, systemClock } from "../../shared/clock.ts";
-import { claimDoneMs } from "../../shared/limits.ts";
+import { claimDoneMs, claimLeaseMs } from "../../shared/limits.ts";
 import type { ClaimPrefix, ClaimRequest, ClaimStore } from "./claims.ts";
 import { callKind, type Journal, openJournal, removeBroken } from "./journal.ts";
 import { type ClaimTable, createClaimTable, type TableOptions } from "./table.ts";
@@ -65,7 +65,7 @@ function openFollowed(options: SqliteClaimsOptions, clock: Clock) {
 /** Keeps a table in step with the journal, and the journal no longer than the table remembers. */
 function createFollower(table: ClaimTable, journal: Journal, options: SqliteClaimsOptions) {
   const bytesMax = options.journalBytesMax ?? journalBytesMax;
-  const rememberedMs = 2 * (options.doneMs ?? claimDoneMs);
+  const { leaseMs = claimLeaseMs, doneMs = claimDoneMs } = options;
   let seen = 0;
   let bytes = 0;
   let turns = 0;
@@ -87,13 +87,16 @@ function createFollower(table: ClaimTable, journal: Journal, options: SqliteClai
     turns = table.turns();
     bytes = 0;
     starts = [starts[1], sequence];
-    journal.forget(starts[0], now - rememberedMs);
+    journal.forget(starts[0], now - doneMs);
   }
 
   function catchUp(now: number): void {
     const end = journal.end();
     if (end === seen) return;
-    for (const call of journal.after(seen, now - rememberedMs)) {
+    for (const call of journal.after(seen, now - doneMs)) {
+      // A lease that has lapsed since is not taken again, which halves a start after a long import. All
+      // that is lost is that an old claim was prolonged.
+      if (call.kind !== callKind.settle && call.at < now - leaseMs) continue;
       make(call.kind, call.request, call.at);
       note(call.sequence, call.request, call.at);
     }
