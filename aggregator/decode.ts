@@ -3,6 +3,7 @@ import { toUuid } from "../shared/event/bytes.ts";
 import { fingerprintBytes, identityHashBytes } from "../shared/event/identity.ts";
 import type { ReadRecord } from "../shared/log/log.ts";
 import { type LogRecord, unpackRecord } from "../shared/wire/record.ts";
+import { OffsetError } from "./fence.ts";
 
 /** Records of one partition, one after another without a hole. */
 export interface Slice {
@@ -28,6 +29,24 @@ export interface DecodedRecord extends Place {
 
 export interface UnreadableRecord extends Place {
   detail: string;
+}
+
+/** A slice whose records were read; `to` is the offset after its last. */
+export interface DecodedSlice {
+  partition: number;
+  from: bigint;
+  to: bigint;
+  records: readonly (DecodedRecord | UnreadableRecord)[];
+}
+
+/** Reads the records of a slice that is not empty. Throws an OffsetError where there is a hole in it. */
+export function decodeSlice({ partition, records }: Slice): DecodedSlice {
+  const from = records[0]!.offset;
+  for (const [at, { offset }] of records.entries()) {
+    if (offset !== from + BigInt(at)) throw new OffsetError(partition, from + BigInt(at), offset);
+  }
+  const read = records.map((record) => decodeRecord(partition, record));
+  return { partition, from, to: from + BigInt(records.length), records: read };
 }
 
 /** Reads one record; one that cannot be read is a value, so that it is kept whole and the rest goes on. */

@@ -2,7 +2,7 @@
 import type { TransactionSql } from "postgres";
 import type { LogIdentity } from "../shared/log/log.ts";
 import type { DecodedRecord, UnreadableRecord } from "./decode.ts";
-import { advance, type Span } from "./fence.ts";
+import { advance, FencedError, type Span } from "./fence.ts";
 import { correctLedger, insertLedger, ledgerDigests, type Tally, tally } from "./ledger/fold.ts";
 import { markDays } from "./marks.ts";
 import { lockMoved, settleMoved } from "./moved.ts";
@@ -89,6 +89,15 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
   noteRefused(tallies);
   await correctLedger(tx, before, tallies);
   return { way, sorted, unreadable: prepared.unreadable.length, tallies };
+}
+
+/** Moves a partition on without records, and notes what was passed over. */
+export async function skipHole(tx: TransactionSql, ground: Ground, hole: Span): Promise<void> {
+  const moved = await advance(tx, ground.log, [hole], ground.epochs);
+  if (moved.length === 0) throw new FencedError([hole.partition]);
+  await tx`
+    insert into log_holes (log_id, topic, partition, from_offset, to_offset)
+    values (${ground.log.id}, ${ground.log.topic}, ${hole.partition}, ${String(hole.from)}, ${String(hole.to)})`;
 }
 
 function recordsToKeep(

@@ -6,7 +6,7 @@ import type { LogIdentity } from "../shared/log/log.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Meter } from "../shared/meter.ts";
 import { retry } from "../shared/retry.ts";
-import { decodeRecord, isDecoded, type Slice, type UnreadableRecord } from "./decode.ts";
+import { type DecodedSlice, decodeSlice, isDecoded, type Slice, type UnreadableRecord } from "./decode.ts";
 import { FencedError, OffsetError, readPositions, type Span, takePartitions } from "./fence.ts";
 import { movedLockKey } from "./moved.ts";
 import { createPartitions } from "./partitions.ts";
@@ -15,7 +15,7 @@ import { findUnwritable } from "./poison.ts";
 import { createInserter } from "./stage.ts";
 import { errorCode, isAway, isPassing, isRefusal, withDeadline } from "./store/errors.ts";
 import type { Store } from "./store/store.ts";
-import { type Ground, NotOursError, type Prepared, sortRecords, writeAll } from "./transaction.ts";
+import { type Ground, NotOursError, type Prepared, skipHole, sortRecords, writeAll } from "./transaction.ts";
 import { tellWritten } from "./written.ts";
 
 /** What a transaction did, or that an earlier attempt of the same had done it. */
@@ -31,11 +31,14 @@ export type WriteAnswer =
 export interface Writer {
   /** Takes partitions, ending their previous owner's session; answers where each is to be read from. */
   take(partitions: readonly number[]): Promise<Map<number, bigint>>;
-  /** Reads records and makes their rows, without the store. May run while another commit is under way. */
-  prepare(slices: readonly Slice[]): Promise<Prepared>;
+  /** Makes the rows of records, without the store. May run while another commit is under way. */
+  prepare(slices: readonly DecodedSlice[]): Promise<Prepared>;
   /** Writes all of it in one transaction, or nothing. */
   commit(prepared: Prepared): Promise<WriteAnswer>;
+  /** The same from the records as they are read; no slice is empty. */
   write(slices: readonly Slice[]): Promise<WriteAnswer>;
+  /** Goes on behind offsets that the log no longer has, and notes them as a hole. */
+  skip(hole: Span): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -127,11 +130,9 @@ export async function createWriter(options: WriterOptions): Promise<Writer> {
     return await retry(again, clock, work, (error) => isAway(error) || isPassing(error));
   };
 
-  const prepare = async (slices: readonly Slice[]): Promise<Prepared> => {
-    const spans = slices.filter(({ records }) => records.length > 0).map(spanOf);
-    const all = slices.flatMap(({ partition, records }) =>
-      records.map((one) => decodeRecord(partition, one)),
-    );
+  const prepare = async (slices: readonly DecodedSlice[]): Promise<Prepared> => {
+    const spans = slices.map(({ partition, from, to }) => ({ partition, from, to }));
+    const all = slices.flatMap((slice) => slice.records);
     const records = all.filter(isDecoded);
     const sorted = sortRecords(records, new Map());
     const unreadable = all.filter((one): one is UnreadableRecord => !isDecoded(one));
@@ -146,15 +147,8 @@ export async function createWriter(options: WriterOptions): Promise<Writer> {
     },
     prepare,
     commit,
-    write: async (slices) => await commit(await prepare(slices)),
+    write: async (slices) => await commit(await prepare(slices.map(decodeSlice))),
+    skip: (span) => transact((tx) => skipHole(tx, ground, span)),
     close: () => session.end({ timeout: 5 }),
   };
-}
-
-function spanOf({ partition, records }: Slice): Span {
-  const from = records[0]!.offset;
-  for (const [at, { offset }] of records.entries()) {
-    if (offset !== from + BigInt(at)) throw new OffsetError(partition, from + BigInt(at), offset);
-  }
-  return { partition, from, to: from + BigInt(records.length) };
 }

@@ -53,6 +53,10 @@ export const signatureAgeMs: number = 5 * MINUTE_MS;
 export const eventPartitions = 24;
 /** Events in one write transaction: past 10,000 rows COPY gains nothing and a conflict costs more. */
 export const writeEventsMax = 10_000;
+/** Events of one partition in one write transaction, so that the next rows are made while it commits. */
+export const writePieceEventsMax = 5_000;
+/** Packed bytes in one write transaction: its rows, and what PostgreSQL holds of them, stay below 100 MiB. */
+export const writeBytesMax: number = 16 * 1024 * 1024;
 /** How long the aggregator gathers records for one transaction when fewer are waiting. */
 export const writeWaitMs = 20;
 /** A statement of the write path; the fence ends older sessions long before. */

@@ -1,0 +1,74 @@
+// What lies in the log and is not written yet: read beside the owners, moving nothing.
+import type { LogReader, ReadRecord } from "../../shared/log/log.ts";
+import { type DecodedRecord, decodeRecord, isDecoded } from "../decode.ts";
+import type { Position } from "../fence.ts";
+
+/** One receipt, as the check for lost records needs it. */
+export interface SeenReceipt {
+  collector: string;
+  start: number;
+  number: number;
+  lowest_open: number;
+  given_up: readonly number[];
+}
+
+export interface InFlight {
+  /** Events of each batch once, by batch id: some of them may be in the ledger already. */
+  batches: Map<string, number>;
+  receipts: SeenReceipt[];
+  unreadable: number;
+  /** Offsets the log should have and has not: trimmed before they were written, or cut off at its end. */
+  missing: bigint;
+  partitions: PartitionState[];
+}
+
+/** How far one partition is written, and what the log holds of it. */
+export interface PartitionState {
+  partition: number;
+  next_offset: string;
+  log_start: string;
+  log_end: string;
+}
+
+/** Reads every partition from where it is written to where the log ends now. */
+export async function readInFlight(
+  reader: LogReader,
+  positions: ReadonlyMap<number, Position>,
+): Promise<InFlight> {
+  const found: InFlight = { batches: new Map(), receipts: [], unreadable: 0, missing: 0n, partitions: [] };
+  for (const [partition, { start, end }] of await reader.ranges()) {
+    const next = positions.get(partition)?.nextOffset ?? 0n;
+    found.partitions.push({
+      partition,
+      next_offset: String(next),
+      log_start: String(start),
+      log_end: String(end),
+    });
+    if (end < next) found.missing += next - end;
+    let expected = next;
+    if (end > next) {
+      for await (const record of reader.read(partition, next > start ? next : start, end)) {
+        found.missing += record.offset - expected;
+        expected = record.offset + 1n;
+        add(found, partition, record);
+      }
+      found.missing += end - expected;
+    }
+  }
+  return found;
+}
+
+function add(found: InFlight, partition: number, record: ReadRecord): void {
+  const decoded = decodeRecord(partition, record);
+  if (!isDecoded(decoded)) {
+    found.unreadable += 1;
+    return;
+  }
+  found.batches.set(decoded.batchId, decoded.record.batch.count);
+  found.receipts.push(receiptOf(decoded));
+}
+
+function receiptOf({ record }: DecodedRecord): SeenReceipt {
+  const { collector, start, number, lowestOpen, givenUp } = record.receipt;
+  return { collector, start, number, lowest_open: lowestOpen, given_up: givenUp };
+}

@@ -1,0 +1,107 @@
+// An aggregator as a process or as a part of one: it writes what the log holds, and answers questions.
+import type { Clock } from "../shared/clock.ts";
+import { ConfigError } from "../shared/config.ts";
+import type { Log, LogReader } from "../shared/log/log.ts";
+import type { Logger } from "../shared/logger.ts";
+import type { Meter } from "../shared/meter.ts";
+import { WeirError } from "../shared/problem.ts";
+import { createApi } from "./api/app.ts";
+import { type Consume, startConsume } from "./consume.ts";
+import type { Store } from "./store/store.ts";
+
+/** The settings an aggregator reads. */
+export interface AggregatorConfig {
+  WEIR_HOST: string;
+  WEIR_AGGREGATOR_PORT: number;
+  WEIR_API_TOKEN?: string | undefined;
+  WEIR_EDGE_SECRET?: string[] | undefined;
+}
+
+export interface StartAggregator {
+  config: AggregatorConfig;
+  /** Migrated; it is used, and left open at the end. */
+  store: Store;
+  log: Log;
+  clock: Clock;
+  meter: Meter;
+  logger: Logger;
+  exposition?: (() => string) | undefined;
+  /** Where an edge takes events, for the dashboard's first command. */
+  edgeUrl?: string | undefined;
+  /** false: writes only, and no port is opened. */
+  listen?: boolean | undefined;
+}
+
+export interface RunningAggregator {
+  /** Where it listens; empty where it does not. */
+  url: string;
+  close(): Promise<void>;
+}
+
+/** All aggregators of one log are one group of readers. */
+const group = "weir-aggregator";
+const gaugesMs = 5_000;
+/** The end does not wait longer than this for answers under way. */
+const stopMs = 2_000;
+
+/**
+ * Starts an aggregator. Throws a ConfigError where it is to listen beyond this machine without a token,
+ * since anyone who reaches it could read everything.
+ */
+export async function startAggregator(start: StartAggregator): Promise<RunningAggregator> {
+  const { config, store, log, clock, logger } = start;
+  if (start.listen !== false && !isLoopback(config.WEIR_HOST) && config.WEIR_API_TOKEN === undefined) {
+    throw new ConfigError([`WEIR_API_TOKEN: listening on ${config.WEIR_HOST} needs a token`]);
+  }
+  const reader = await log.reader();
+  const consumer = await log.consumer(group);
+  const consume = await startConsume({ ...start, consumer });
+  const stopGauges = tellGauges(start, consume, reader);
+  const api = createApi({
+    ...start,
+    reader,
+    token: config.WEIR_API_TOKEN,
+    edgeSecrets: config.WEIR_EDGE_SECRET ?? [],
+    ready: async () => {
+      if (!consume.state().isWriting) throw new WeirError("not_ready", "The store takes no writes");
+    },
+  });
+  const server =
+    start.listen === false
+      ? undefined
+      : Bun.serve({
+          hostname: config.WEIR_HOST,
+          port: config.WEIR_AGGREGATOR_PORT,
+          fetch: api.fetch,
+          idleTimeout: 30,
+        });
+  logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
+  return {
+    url: server === undefined ? "" : server.url.origin,
+    async close() {
+      await Promise.race([server?.stop(), clock.sleep(stopMs)]);
+      await server?.stop(true);
+      stopGauges();
+      await consume.close();
+      await reader.close();
+    },
+  };
+}
+
+// What is true of the log and the store between two writes: how far behind, and how old the newest event.
+function tellGauges({ clock, meter }: StartAggregator, consume: Consume, reader: LogReader): () => void {
+  const tell = async (): Promise<void> => {
+    const { positions, delayMs, newestReceivedAt } = consume.state();
+    meter.set("weir.aggregator.delay", delayMs / 1_000);
+    const ranges = await reader.ranges();
+    let lag = 0n;
+    for (const [partition, next] of positions) lag += (ranges.get(partition)?.end ?? next) - next;
+    meter.set("weir.aggregator.lag", Number(lag));
+    if (newestReceivedAt > 0)
+      meter.set("weir.aggregator.event.age", (clock.now() - newestReceivedAt) / 1_000);
+  };
+  const timer = setInterval(() => void tell().catch(() => {}), gaugesMs);
+  return () => clearInterval(timer);
+}
+
+const isLoopback = (host: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/.test(host);

@@ -1,0 +1,26 @@
+-- Every record below a partition's position was written, noted as a further one, kept apart, or missed
+-- and said so; and nothing above it.
+select p.log_id, p.topic, p.partition, p.next_offset, coalesce(n.records, 0) as accounted, n.last_offset
+from log_positions p
+left join (
+  select log_id, partition, sum(records)::bigint as records, max(last_offset) as last_offset
+  from (
+    select log_id, partition, count(*) as records, max(log_offset) as last_offset
+    from ledger
+    group by log_id, partition
+    union all
+    select log_id, partition, count(*), max(log_offset)
+    from ledger_retransmissions
+    group by log_id, partition
+    union all
+    select log_id, partition, count(*), max(log_offset)
+    from quarantined_records
+    group by log_id, partition
+    union all
+    select log_id, partition, sum(to_offset - from_offset), max(to_offset) - 1
+    from log_holes
+    group by log_id, partition
+  ) noted
+  group by log_id, partition
+) n on n.log_id = p.log_id and n.partition = p.partition
+where p.next_offset <> coalesce(n.records, 0) or n.last_offset >= p.next_offset
