@@ -14,6 +14,8 @@ type Span = { from: string; to: string; interval: string };
 export interface Charts {
   /** Asks and draws all; rejects only where the page as a whole cannot go on. */
   draw(range: Range, signal: AbortSignal): Promise<void>;
+  /** Draws what is shown again, after light became dark. */
+  redraw(): void;
 }
 
 const count = (value: number, short: boolean): string => (short ? formatCompact(value) : formatCount(value));
@@ -99,6 +101,9 @@ export function createCharts(controls: Controls): Charts {
   }
 
   return {
+    redraw() {
+      for (const panel of [events, users, revenue]) panel.redraw();
+    },
     async draw(wanted, signal) {
       range = wanted;
       who.set(controls.view.users);

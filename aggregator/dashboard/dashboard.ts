@@ -10,7 +10,8 @@ import { createNewest } from "./newest.ts";
 import { createTiles } from "./tiles.ts";
 import { addDays, dayOf, type View } from "./view.ts";
 
-const pollMs = 1_000;
+/** Below the second in which people still say "at once", with room for the answers. */
+const pollMs = 750;
 /** A page nobody looks at asks seldom. */
 const hiddenPollMs = 15_000;
 /** Costly charts rest this many times as long as they took; cheap ones follow every poll. */
@@ -68,34 +69,29 @@ async function refresh(row: Answer["data"][number], meta: Answer["meta"]): Promi
     today,
     controls.view,
   ]);
-  if (mark !== shownMark) {
-    await showLive(today);
-    shownMark = mark;
-  }
-  if (
-    mark === drawnMark ||
-    performance.now() < restUntil ||
-    (drawing !== undefined && !drawing.signal.aborted)
-  )
-    return;
+  const live = mark === shownMark ? undefined : showLive(today);
+  // Not waited for: the line goes on while a long range is counted.
+  const isDrawing = drawing !== undefined && !drawing.signal.aborted;
+  if (mark !== drawnMark && !isDrawing && performance.now() >= restUntil) void drawCharts(range, mark);
+  await live;
+  shownMark = mark;
+}
+
+async function drawCharts(range: NonNullable<View["range"]>, mark: string): Promise<void> {
   const began = performance.now();
   const mine = new AbortController();
   drawing = mine;
-  // Not waited for: the line goes on while a long range is counted.
-  void charts
-    .draw(range, mine.signal)
-    .then(() => {
-      if (mine.signal.aborted) return;
-      drawnMark = mark;
-      const tookMs = performance.now() - began;
-      restUntil = tookMs < cheapMs ? 0 : performance.now() + restFactor * tookMs;
-    })
-    .catch((error: unknown) => {
-      if (!mine.signal.aborted) showFailure(error);
-    })
-    .finally(() => {
-      if (drawing === mine) drawing = undefined;
-    });
+  try {
+    await charts.draw(range, mine.signal);
+    if (mine.signal.aborted) return;
+    drawnMark = mark;
+    const tookMs = performance.now() - began;
+    restUntil = tookMs < cheapMs ? 0 : performance.now() + restFactor * tookMs;
+  } catch (error) {
+    if (!mine.signal.aborted) showFailure(error);
+  } finally {
+    if (drawing === mine) drawing = undefined;
+  }
 }
 
 async function showLive(today: string): Promise<void> {
@@ -192,10 +188,7 @@ function wake(): void {
   endWait();
 }
 
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  drawnMark = "";
-  wake();
-});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.redraw());
 document.addEventListener("visibilitychange", () => wake());
 showCommand();
 void run();

@@ -8,6 +8,8 @@ export interface Panel {
   show(columns: Columns, options: ChartOptions, total: string): void;
   /** Words in the chart's place: loading, nothing there, or what went wrong. */
   say(text: string): void;
+  /** Draws the same again, in whatever the colours are now. */
+  redraw(): void;
   /** A switch or a choice beside the title. */
   readonly controls: HTMLElement;
 }
@@ -65,6 +67,9 @@ export function createPanel(section: HTMLElement, title: string, download: () =>
       frame.classList.remove("faded");
       fillLegend(legend, columns, wanted);
       plot.draw(columns, wanted);
+    },
+    redraw() {
+      if (options !== undefined) plot.draw(shown, options);
     },
     say(text) {
       write(words, text);
