@@ -131,7 +131,7 @@ const aggregator: readonly Instrument[] = [
     "weir.aggregator.events",
     "{event}",
     ["weir.outcome"],
-    "Events written down: stored, duplicate, quarantined, expired, erased",
+    "Events of written batches, each by what became of it: stored, duplicate, quarantined",
   ),
   counter(
     "weir.aggregator.records",
