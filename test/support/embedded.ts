@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { countStoredEvents, outcomesOfBatches } from "../../aggregator/ledger/outcomes.ts";
-import { type Reconciliation, reconcile } from "../../aggregator/ledger/reconcile.ts";
+import { type ReconcileAnswer, reconcile } from "../../aggregator/ledger/reconcile.ts";
 import { startAggregator } from "../../aggregator/main.ts";
 import { migrate } from "../../aggregator/store/migrate.ts";
 import { openStore } from "../../aggregator/store/open.ts";
@@ -32,7 +32,7 @@ export interface Embedded {
   keyOf(project: string): string;
   importDeps(project: string): ImportDeps;
   verifyDeps(project: string): VerifyDeps;
-  reconcile(): Promise<Reconciliation>;
+  reconcile(): Promise<ReconcileAnswer>;
   /** Ends everything in its order and removes the folder. */
   close(): Promise<void>;
 }
