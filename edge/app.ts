@@ -53,7 +53,7 @@ export function createEdge(deps: EdgeDeps): Hono {
       await Promise.all([deps.collector.ready(), deps.keys.ready()]);
       return context.text("ok\n");
     } catch (error) {
-      return problemResponse(error);
+      return problemResponse(error instanceof WeirError ? error : notReady);
     }
   });
   const { exposition } = deps;
@@ -140,4 +140,5 @@ export function createEdge(deps: EdgeDeps): Hono {
 }
 
 const metricsType = "text/plain; version=0.0.4; charset=utf-8";
+const notReady = new WeirError("not_ready", "What the edge stands on is not ready.");
 const unavailable = { "weir.outcome": "refused_unavailable" } as const;

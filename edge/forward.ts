@@ -18,6 +18,8 @@ export interface HttpCollectorDeps {
   fetch?: typeof fetch;
 }
 
+// Whoever asks whether this edge is ready waits for the answer.
+const readyDeadlineMs = 2_000;
 const policy = { attemptsMax: forwardAttemptsMax, baseMs: 100, waitMsMax: 2_000 };
 
 /** A collector behind HTTP: signs every attempt anew, and repeats what may succeed within its budget. */
@@ -43,9 +45,12 @@ export function httpCollector(deps: HttpCollectorDeps): CollectorPort {
       }
     },
     async ready() {
-      const response = await within(forwardDeadlineMs, (signal) => request(`${base}/readyz`, { signal }));
-      await response.body?.cancel();
-      if (!response.ok) throw new WeirError("not_ready", "The collector is not ready.");
+      const isReady = await within(readyDeadlineMs, async (signal) => {
+        const response = await request(`${base}/readyz`, { signal });
+        await response.arrayBuffer();
+        return response.ok;
+      });
+      if (!isReady) throw new WeirError("not_ready", "The collector is not ready.");
     },
     async close() {},
   };

@@ -1,18 +1,21 @@
 // The edge on Bun.
 import type { Hono } from "hono";
+import { systemClock } from "../../shared/clock.ts";
 import { digestBytes, type Hash } from "../../shared/event/hash.ts";
 
+const lingerMs = 1_000;
 const digest = new Uint8Array(digestBytes);
 
 /** Bun's own SHA-256, several times as fast as its WebCrypto. */
 export const hash: Hash = (texts) => {
   const digests = new Uint8Array(texts.length * digestBytes);
-  for (let at = 0; at < texts.length; at += 1)
-    digests.set(Bun.SHA256.hash(texts[at]!, digest) as Uint8Array, at * digestBytes);
+  texts.forEach(
+    (text, at) => void digests.set(Bun.SHA256.hash(text, digest) as Uint8Array, at * digestBytes),
+  );
   return digests;
 };
 
-/** Listens; port 0 takes a free one. `close` ends after the answers under way. */
+/** Listens; port 0 takes a free one. `close` lets answers under way out, then cuts who still lingers. */
 export async function serve(app: Hono, address: { host: string; port: number }) {
   const server = Bun.serve({
     hostname: address.host,
@@ -21,5 +24,9 @@ export async function serve(app: Hono, address: { host: string; port: number }) 
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch: (request) => app.fetch(request),
   });
-  return { url: server.url.origin, close: () => server.stop() };
+  const close = async (): Promise<void> => {
+    await Promise.race([server.stop(), systemClock.sleep(lingerMs)]);
+    await server.stop(true);
+  };
+  return { url: server.url.origin, close };
 }

@@ -1,9 +1,13 @@
 // The edge on Node, 22.18 or later.
 import { hash as digestOf } from "node:crypto";
+import { once } from "node:events";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { serve as listen } from "@hono/node-server";
 import type { Hono } from "hono";
 import { digestBytes, type Hash } from "../../shared/event/hash.ts";
+
+const lingerMs = 1_000;
 
 /** Node's one-shot SHA-256, ten times as fast as its WebCrypto. */
 export const hash: Hash = (texts) => {
@@ -12,17 +16,15 @@ export const hash: Hash = (texts) => {
   return digests;
 };
 
-/** Listens; port 0 takes a free one. `close` ends after the answers under way. */
+/** Listens; port 0 takes a free one. `close` lets answers under way out, then cuts who still lingers. */
 export async function serve(app: Hono, address: { host: string; port: number }) {
-  const { host, port } = address;
-  return new Promise<{ url: string; close(): Promise<void> }>((resolve, reject) => {
-    const server = listen({ fetch: app.fetch, hostname: host, port }, (bound: AddressInfo) => {
-      const name = bound.family === "IPv6" ? `[${bound.address}]` : bound.address;
-      resolve({
-        url: `http://${name}:${bound.port}`,
-        close: () => new Promise((done) => server.close(() => done())),
-      });
+  const server = listen({ fetch: app.fetch, hostname: address.host, port: address.port }) as Server;
+  await once(server, "listening");
+  const { family, address: host, port } = server.address() as AddressInfo;
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      setTimeout(() => server.closeAllConnections(), lingerMs);
     });
-    server.on("error", reject);
-  });
+  return { url: `http://${family === "IPv6" ? `[${host}]` : host}:${port}`, close };
 }
