@@ -9,15 +9,23 @@ import { ConfigError } from "../../shared/config.ts";
 import type { Logger } from "../../shared/logger.ts";
 import { silentMeter } from "../../shared/meter.ts";
 import { outcome } from "../../shared/wire/batch.ts";
-import { launchRedis } from "../services/redis.ts";
+import { launchRedis, type RunningRedis } from "../services/redis.ts";
 import { manualClock } from "../support/clock.ts";
 import { describeWith } from "../support/services.ts";
 import { batchOf, fakeLog } from "./batches.ts";
 
 const running: RunningCollector[] = [];
+const servers: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
   await Promise.all(running.splice(0).map((collector) => collector.close()));
+  await Promise.all(servers.splice(0).map((server) => server.stop()));
 });
+
+async function launch(options?: Parameters<typeof launchRedis>[0]): Promise<RunningRedis> {
+  const server = await launchRedis(options);
+  servers.push(server);
+  return server;
+}
 
 async function started(more: Partial<StartCollector> = {}, health?: () => Promise<ClaimHealth>) {
   const clock = manualClock();
@@ -135,7 +143,7 @@ describe("a collector", () => {
 
 describeWith(["redis"], "a collector on a real Redis", () => {
   it("does not start where it evicts, and starts once it does not", async () => {
-    const server = await launchRedis({ settings: [["maxmemory-policy", "allkeys-lru"]] });
+    const server = await launch({ settings: [["maxmemory-policy", "allkeys-lru"]] });
     const claims = await openClaims(server.url, { prefix: new Uint8Array(8) });
     await expect(started({ claims })).rejects.toThrow("maxmemory-policy allkeys-lru");
     const client = new Bun.RedisClient(server.url);
@@ -146,11 +154,10 @@ describeWith(["redis"], "a collector on a real Redis", () => {
     expect(told).toEqual([]);
     await collector.close();
     await claims.close();
-    await server.stop();
   });
 
   it("goes on unchecked when it stops half-way, and comes back to it", async () => {
-    const server = await launchRedis();
+    const server = await launch();
     const claims = await openClaims(server.url, { prefix: new Uint8Array(8) });
     const { clock, collector, log } = await started({ claims });
     const send = async (id: number): Promise<number[]> => [
@@ -160,7 +167,7 @@ describeWith(["redis"], "a collector on a real Redis", () => {
     await expect.poll(() => send(101)).toEqual([outcome.duplicate]);
     await server.stop();
     for (let id = 2; id < 20; id += 1) expect(await send(id)).toEqual([outcome.unchecked]);
-    const again = await launchRedis({ port: server.port });
+    await launch({ port: server.port });
     await clock.advance(1_000);
     await expect
       .poll(async () => {
@@ -171,6 +178,5 @@ describeWith(["redis"], "a collector on a real Redis", () => {
     expect(log.records.length).toBeGreaterThan(19);
     await collector.close();
     await claims.close();
-    await again.stop();
   });
 });
