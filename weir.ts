@@ -29,6 +29,7 @@ import type { Log, LogIdentity } from "./shared/log/log.ts";
 import { openLog } from "./shared/log/open.ts";
 import { settingNames, settings } from "./shared/settings.ts";
 import { createLogger } from "./shared/telemetry/logger.ts";
+import { watchProcess } from "./shared/telemetry/process.ts";
 import { createPrometheus } from "./shared/telemetry/prometheus.ts";
 
 /** What the settings name, opened on demand; what has no URL lies in the data folder. */
@@ -41,6 +42,7 @@ interface Parts {
 }
 
 const { meter, exposition } = createPrometheus();
+watchProcess(meter);
 const observed = { clock: systemClock, meter, logger: createLogger({ process: "weir" }), exposition };
 
 /** Reads the settings. `makesUp`: without a secret of its own the data folder's is taken, made if need be. */

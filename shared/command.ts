@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { type Command, CommanderError } from "commander";
 import { ConfigError, type ConfigSource } from "./config.ts";
+import { redactText } from "./telemetry/logger.ts";
 
 /** Exit codes: 0 fine, 1 the check or the work failed, 2 the command was misused. */
 export const exitCode = { fine: 0, failed: 1, misuse: 2 } as const;
@@ -49,7 +50,7 @@ export async function runCommand(work: () => Promise<number | undefined>): Promi
     process.exitCode = (await work()) ?? exitCode.fine;
   } catch (error) {
     const misuse = error instanceof ConfigError || error instanceof MisuseError;
-    process.stderr.write(`weir: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`weir: ${redactText(error instanceof Error ? error.message : String(error))}\n`);
     if (process.env["WEIR_TEST_STACKS"] === "1") console.error(error);
     process.exitCode = misuse ? exitCode.misuse : exitCode.failed;
   }

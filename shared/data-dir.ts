@@ -1,6 +1,15 @@
 // The data folder of embedded mode: where its files lie, its secrets, and whether it is in use.
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 
 /** Made once per folder, kept in a file only its owner reads. */
@@ -43,7 +52,7 @@ export function openDataDir(folder: string): DataDir {
     claimsUrl: `sqlite:${join(path, "claims.sqlite")}`,
     storeUrl: `embedded:${join(path, "postgres")}`,
     secrets() {
-      if (!existsSync(secretsFile)) writePrivately(secretsFile, JSON.stringify(makeSecrets()));
+      if (!existsSync(secretsFile)) keepFirst(secretsFile, JSON.stringify(makeSecrets()));
       return JSON.parse(readFileSync(secretsFile, "utf8")) as LocalSecrets;
     },
     running() {
@@ -62,6 +71,19 @@ function makeSecrets(): LocalSecrets {
     writeKey: `wk_${randomBytes(18).toString("base64url")}`,
     project: "default",
   };
+}
+
+// Two first starts may race: whose link is made first wins, and both read the same file afterwards.
+function keepFirst(path: string, text: string): void {
+  const aside = `${path}.${process.pid}.first`;
+  writePrivately(aside, text);
+  try {
+    linkSync(aside, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    rmSync(aside, { force: true });
+  }
 }
 
 // Written aside and renamed, so that a reader finds the old file or the new one, never a part.
