@@ -2,7 +2,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { importFile } from "../../edge/command/import.ts";
 import { type LoadOptions, runLoad } from "../../edge/command/load.ts";
 import { verifyLoad } from "../../edge/command/load-verify.ts";
 import { systemClock } from "../../shared/clock.ts";
@@ -80,40 +79,4 @@ describe("a load against the edge", () => {
     const found = await verifyLoad(log("mixed"), weir.verifyDeps("mixed"));
     expect(found).toMatchObject({ distinct_sent: sent.sent + 1, missing: 1, ok: false });
   });
-});
-
-describe("a CSV file in its own zone, with a broken row", () => {
-  it(
-    "comes through the pipeline with its times in UTC and the row kept",
-    async () => {
-      const weir = await startEmbedded(["csv"]);
-      try {
-        const file = join(weir.folder, "sales.csv");
-        writeFileSync(
-          file,
-          'No,When,Who,Price\n1,2011-07-01 12:00,ann,2.50\n2,2011-12-01 12:00,bob,"3\n3,2011-12-01 12:00,cy,x\n',
-        );
-        const { parseMap } = await import("../../edge/command/source/csv-map.ts");
-        const map = parseMap(
-          "event_id=No,timestamp=When,user_id=Who,payload.revenue=Price:number,type='sale'",
-        );
-        const result = await importFile(file, { map, zone: "Europe/London" }, weir.importDeps("csv"));
-        expect(result).toMatchObject({ received: 3, stored: 1, quarantined: 2, ok: true });
-        const rows = await weir.store.sql`
-          select event_id, to_char(event_time at time zone 'utc', 'YYYY-MM-DD HH24:MI') as at, revenue::text
-          from events where project_id = 'csv'`;
-        expect([...rows]).toEqual([{ event_id: "1", at: "2011-07-01 11:00", revenue: "2.50" }]);
-        const kept = await weir.store.sql`
-          select reason, convert_from(original, 'utf8') as original from quarantine
-          where project_id = 'csv' order by index`;
-        expect([...kept]).toEqual([
-          { reason: "event_malformed", original: '2,2011-12-01 12:00,bob,"3' },
-          { reason: "invalid_type", original: "3,2011-12-01 12:00,cy,x" },
-        ]);
-      } finally {
-        await weir.close();
-      }
-    },
-    minutes,
-  );
 });
