@@ -1,6 +1,5 @@
 // The aggregator's routes: questions, keys for edges, health, and the dashboard.
 import { type Context, Hono } from "hono";
-import type { Sql } from "postgres";
 import type { Clock } from "../../shared/clock.ts";
 import type { LogReader } from "../../shared/log/log.ts";
 import type { Logger } from "../../shared/logger.ts";
@@ -8,19 +7,21 @@ import type { Meter } from "../../shared/meter.ts";
 import { problemResponse, WeirError } from "../../shared/problem.ts";
 import { createSigner, signatureHeader } from "../../shared/wire/signature.ts";
 import { createPages } from "../dashboard/pages.ts";
-import { type Answer, answer } from "../read/answer.ts";
+import { type Answer, answer, readParameters } from "../read/answer.ts";
 import { createLedgerQuestion } from "../read/ask-ledger.ts";
 import { toCsv } from "../read/csv.ts";
 import { ledgerRow } from "../read/ledger.ts";
 import { questions } from "../read/questions.ts";
+import { askReconcile, reconcileParameters } from "../read/reconcile.ts";
 import { readWriteKeys } from "../read/write-keys.ts";
+import type { Store } from "../store/store.ts";
 import { createAsk } from "./ask.ts";
 import { createGuard } from "./guard.ts";
 import { describeApi } from "./openapi.ts";
 import { checkReady } from "./ready.ts";
 
 export interface ApiOptions {
-  store: { readonly sql: Sql };
+  store: Store;
   reader: LogReader;
   /** Needed by every question when set; without it only loopback may ask. */
   token?: string | undefined;
@@ -89,6 +90,11 @@ export function createApi(options: ApiOptions): Hono {
     const given = new Set(found.data.flatMap((row) => Object.keys(row)));
     const names = Object.keys(ledgerRow.shape).filter((name) => given.has(name));
     return formed(context, names, found);
+  });
+
+  app.get("/v1/reconcile", async (context) => {
+    readParameters(reconcileParameters, context.req.queries());
+    return context.json(await ask("reconcile", "", () => askReconcile(store, reader)));
   });
 
   app.get("/livez", (context) => context.json({ status: "alive" }));

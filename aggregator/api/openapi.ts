@@ -3,6 +3,7 @@ import { z } from "zod";
 import { problems } from "../../shared/problem.ts";
 import { ledgerParameters, ledgerRow } from "../read/ledger.ts";
 import { questions } from "../read/questions.ts";
+import { reconcileParameters, reconcileRow } from "../read/reconcile.ts";
 
 type Json = Record<string, unknown>;
 
@@ -39,6 +40,9 @@ export function describeApi(version: string, hasToken: boolean): Json {
     ledgerMeta,
     hasToken,
   );
+  const proof = { name: "reconcile", summary: "Counts everything anew and proves the line" };
+  const counted = { ...proof, parameters: reconcileParameters, row: reconcileRow };
+  paths["/v1/reconcile"] = operation(counted, meta, hasToken);
   return {
     openapi: "3.1.0",
     info: { title: "Weir", version, description: "Questions about events that are counted exactly once." },

@@ -2,6 +2,8 @@
 import type { Answer } from "../read/answer.ts";
 
 const tokenName = "weir-token";
+/** Longer than the API itself gives a question. */
+const answerMs = 15_000;
 
 /** What the API refused, as problem+json told it; `status` 0 where nothing answered. */
 export class Refusal extends Error {
@@ -25,8 +27,9 @@ export async function ask(
   question: string,
   query: Readonly<Record<string, string>>,
   signal?: AbortSignal,
+  waitMs?: number,
 ): Promise<Answer> {
-  const response = await send(question, query, signal);
+  const response = await send(question, query, signal, waitMs);
   return (await response.json()) as Answer;
 }
 
@@ -39,10 +42,11 @@ async function send(
   question: string,
   query: Readonly<Record<string, string>>,
   signal?: AbortSignal,
+  waitMs = answerMs,
 ): Promise<Response> {
   const token = sessionStorage.getItem(tokenName);
   const headers = token === null ? {} : { authorization: `Bearer ${token}` };
-  const timeout = AbortSignal.timeout(15_000);
+  const timeout = AbortSignal.timeout(waitMs);
   let response: Response;
   try {
     response = await fetch(`/v1/${question}?${new URLSearchParams(query)}`, {

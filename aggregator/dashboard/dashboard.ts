@@ -7,6 +7,7 @@ import { createControls } from "./controls.ts";
 import { find, write } from "./element.ts";
 import { formatMoment } from "./format.ts";
 import { createNewest } from "./newest.ts";
+import { offerProof } from "./proof.ts";
 import { createTiles } from "./tiles.ts";
 import { addDays, dayOf, type View } from "./view.ts";
 
@@ -191,4 +192,5 @@ function wake(): void {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.redraw());
 document.addEventListener("visibilitychange", () => wake());
 showCommand();
+offerProof(() => controls.view.zone, showFailure);
 void run();

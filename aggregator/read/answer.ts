@@ -91,7 +91,8 @@ export const watermarkOf = (stored: Range["stored"]): string | null =>
 
 export const iso = (ms: number): string => new Date(ms).toISOString();
 
-function asProblem(cause: unknown): unknown {
+/** What went wrong in the store, as the API tells it. */
+export function asProblem(cause: unknown): unknown {
   if (cause instanceof WeirError) return cause;
   if (isAway(cause)) return new WeirError("store_unavailable", "The store does not answer.", { cause });
   const code = errorCode(cause);

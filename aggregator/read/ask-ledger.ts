@@ -15,10 +15,13 @@ import { createInFlight, type Waiting } from "./in-flight.ts";
 import {
   knownBatches,
   type LedgerAsked,
+  type LedgerSpan,
   type LedgerSum,
   ledgerParameters,
   ledgerRows,
   ledgerSpan,
+  leftApart,
+  newestStored,
   readPositions,
   sumLedger,
 } from "./ledger.ts";
@@ -29,6 +32,16 @@ const sumsKeptMax = 16;
 /** Kept sums are made anew after this, whatever the positions say. */
 const sumsKeptMs = 60_000;
 
+/** What one snapshot found, for the next ones with the same mark. */
+interface Kept {
+  mark: string;
+  at: number;
+  span: LedgerSpan;
+  sums: LedgerSum[];
+  newestStoredMs: number | null;
+  apart: string[];
+}
+
 /** Answers /v1/ledger; `in_flight` counts what the log holds beyond the store. */
 export function createLedgerQuestion(
   sql: Sql,
@@ -36,16 +49,24 @@ export function createLedgerQuestion(
   clock: Clock,
 ): (query: Query) => Promise<Answer> {
   const inFlight = createInFlight(reader, clock.now);
-  const kept = new Map<string, { mark: string; at: number; sums: LedgerSum[] }>();
+  const kept = new Map<string, Kept>();
 
   /** The ledger changes only together with a position, so equal positions mean equal sums. */
-  async function sums(tx: TransactionSql, asked: LedgerAsked, mark: string): Promise<LedgerSum[]> {
+  async function sums(tx: TransactionSql, asked: LedgerAsked, mark: string): Promise<Kept> {
     const key = JSON.stringify([asked.by, asked.project, asked.from, asked.to, asked.tz]);
     const found = kept.get(key);
-    if (found !== undefined && found.mark === mark && clock.now() - found.at < sumsKeptMs) return found.sums;
-    const made = await sumLedger(tx, asked, await ledgerSpan(tx, asked));
+    if (found !== undefined && found.mark === mark && clock.now() - found.at < sumsKeptMs) return found;
+    const span = await ledgerSpan(tx, asked);
+    const made: Kept = {
+      mark,
+      at: clock.now(),
+      span,
+      sums: await sumLedger(tx, asked, span),
+      newestStoredMs: await newestStored(tx, asked),
+      apart: await leftApart(tx, reader.identity),
+    };
     kept.delete(key);
-    kept.set(key, { mark, at: clock.now(), sums: made });
+    kept.set(key, made);
     if (kept.size > sumsKeptMax) kept.delete(kept.keys().next().value!);
     return made;
   }
@@ -57,8 +78,7 @@ export function createLedgerQuestion(
     const waiting = await inFlight.look(before.next);
     return inSnapshot(sql, async (tx) => {
       const { next, mark } = await readPositions(tx, reader.identity);
-      const span = await ledgerSpan(tx, asked);
-      const found = await sums(tx, asked, mark);
+      const { span, sums: found, newestStoredMs, apart } = await sums(tx, asked, mark);
       const ahead = waiting.records.filter((record) => record.offset >= (next.get(record.partition) ?? 0n));
       const [now] = await tx<{ ms: number }[]>`select (extract(epoch from now()) * 1000)::float8 as ms`;
       const known = await knownBatches(tx, batchIdsOf(ahead));
@@ -69,9 +89,9 @@ export function createLedgerQuestion(
           to: span.to === null ? null : iso(span.to),
           as_of: iso(Math.floor(now!.ms)),
           watermark: watermarkOf(await readStored(tx)),
-          newest_stored_at: newestOf(found),
+          newest_stored_at: newestStoredMs === null ? null : iso(newestStoredMs),
           unread_records: unreadOf(waiting, next),
-          unreadable: unreadableOf(waiting, ahead).join("; ") || null,
+          unreadable: [...apart, ...unreadableOf(waiting, ahead)].join("; ") || null,
         },
       };
     });
@@ -90,11 +110,6 @@ function distinct(records: Waiting["records"], known: ReadonlySet<string>): Wait
     seen.add(record.batchId);
     return true;
   });
-}
-
-function newestOf(sums: readonly LedgerSum[]): string | null {
-  const newest = Math.max(...sums.map((sum) => sum.newestStoredMs ?? 0), 0);
-  return newest === 0 ? null : iso(newest);
 }
 
 function unreadOf(waiting: Waiting, next: ReadonlyMap<number, bigint>): number {

@@ -39,7 +39,6 @@ export interface LedgerSum {
   quarantined: number;
   expired: number;
   erased: number;
-  newestStoredMs: number | null;
 }
 
 export type LedgerAsked = z.output<typeof ledgerParameters>;
@@ -85,7 +84,7 @@ export async function ledgerSpan(tx: TransactionSql, asked: LedgerAsked): Promis
   return { from: await day(asked.from, 0), to: await day(asked.to, 1) };
 }
 
-/** Sums the ledger by group. A refused copy of a kept event is a duplicate; what conflicts or cannot be written is quarantined. */
+/** Sums the outcomes by group. */
 export async function sumLedger(
   tx: TransactionSql,
   asked: LedgerAsked,
@@ -99,12 +98,11 @@ export async function sumLedger(
   return tx<LedgerSum[]>`
     select ${keys[asked.by]} as key,
       sum(stored)::float8 as stored,
-      sum(duplicate_claimed + duplicate_stored + refused_duplicate)::float8 as duplicate,
-      sum(refused - refused_duplicate + conflict + unwritable)::float8 as quarantined,
+      sum(duplicate)::float8 as duplicate,
+      sum(quarantined)::float8 as quarantined,
       sum(expired)::float8 as expired,
-      sum(erased)::float8 as erased,
-      (extract(epoch from max(stored_at) filter (where stored > 0)) * 1000)::float8 as "newestStoredMs"
-    from ledger
+      sum(erased)::float8 as erased
+    from ledger_outcomes
     where true
       ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}
       ${span.from === null ? tx`` : tx`and received_at >= to_timestamp(${span.from}::float8 / 1000)`}
@@ -112,6 +110,35 @@ export async function sumLedger(
     group by 1
     order by 1
     limit ${rowLimit}`;
+}
+
+/** When the newest event was stored, of the project or of all; epoch ms. */
+export async function newestStored(tx: TransactionSql, asked: LedgerAsked): Promise<number | null> {
+  const [row] = await tx<{ ms: number | null }[]>`
+    select (extract(epoch from max(stored_at)) * 1000)::float8 as ms
+    from ledger
+    where stored > 0
+      ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}`;
+  return row!.ms;
+}
+
+/** What the writer had to leave apart, in words: none of it is an event that anything can count. */
+export async function leftApart(tx: TransactionSql, identity: LogIdentity): Promise<string[]> {
+  const [row] = await tx<{ unreadable: number; reused: number; holes: number }[]>`
+    select count(*) filter (where reason = 'record_unreadable')::float8 as unreadable,
+      count(*) filter (where reason = 'batch_id_reused')::float8 as reused,
+      (
+        select coalesce(sum(to_offset - from_offset), 0)
+        from log_holes
+        where log_id = ${identity.id}
+      )::float8 as holes
+    from quarantined_records`;
+  const { unreadable, reused, holes } = row!;
+  return [
+    ...(unreadable > 0 ? [`${unreadable} records kept whole, since they cannot be read`] : []),
+    ...(reused > 0 ? [`${reused} records kept whole, since another batch has their id`] : []),
+    ...(holes > 0 ? [`${holes} records missing in the log`] : []),
+  ];
 }
 
 /** Of these batches, those the ledger has: their records in the log are copies, not in flight. */

@@ -4,7 +4,6 @@ import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { type ApiOptions, createApi } from "../../../aggregator/api/app.ts";
-import { ledgerRow } from "../../../aggregator/read/ledger.ts";
 import { questions } from "../../../aggregator/read/questions.ts";
 import { systemClock } from "../../../shared/clock.ts";
 import type { LogReader } from "../../../shared/log/log.ts";
@@ -150,7 +149,7 @@ describe("a question over HTTP", () => {
   it("says 503 when the store is away, and nothing of where it is", async () => {
     const sql = postgres({ host: "127.0.0.1", port: 1, user: "secret-user", connect_timeout: 1, max: 1 });
     for (const path of ["/v1/events", "/v1/ledger"]) {
-      const response = await api({ store: { sql } }).request(path);
+      const response = await api({ store: { ...filled.store, sql } }).request(path);
       expect(response.status).toBe(503);
       expect(response.headers.get("retry-after")).toBe("1");
       expect(await response.clone().text()).not.toMatch(/secret-user|127\.0\.0\.1/);
@@ -169,7 +168,7 @@ describe("a question over HTTP", () => {
           return work(tx);
         }),
     };
-    const response = await api({ store: { sql: inBare as never } }).request("/v1/events");
+    const response = await api({ store: { ...filled.store, sql: inBare as never } }).request("/v1/events");
     expect(await refusal(response)).toBe("not_ready");
   });
 });
@@ -332,11 +331,10 @@ describe("the API's description", () => {
     const app = api();
     const described = (await (await app.request("/v1/openapi.json")).json()) as Described;
     expect(described.openapi).toBe("3.1.0");
-    const schemas = [...questions, { name: "ledger", row: ledgerRow }];
+    const schemas = [...questions, { name: "ledger" }, { name: "reconcile" }];
     expect(Object.keys(described.paths)).toEqual(schemas.map((question) => `/v1/${question.name}`));
     for (const [path, { get }] of Object.entries(described.paths)) {
       const names = get.parameters.map((parameter) => parameter.name);
-      expect(names).toContain("format");
       for (const parameter of get.parameters) expect(parameter.schema).toHaveProperty("type");
       const answered: object = get.responses["200"]["content"]["application/json"]["schema"];
       const checked = z.fromJSONSchema(answered as never);
@@ -353,6 +351,19 @@ describe("the API's description", () => {
     const headers = { authorization: `Bearer ${token}` };
     const guarded = await (await api({ token }).request("/v1/openapi.json", { headers })).text();
     expect(guarded).toContain('"security":[{"token":[]}]');
+  });
+});
+
+describe("the proof", () => {
+  it("counts every row and says which checks do not hold", async () => {
+    const app = api();
+    const told = async () =>
+      ((await (await app.request("/v1/reconcile")).json()) as { data: object[] }).data[0];
+    expect(await told()).toMatchObject({ stored: 3, rows_present: 3, received: 3 });
+    await filled.store.sql`update ledger set stored = 4, published = 4, received = 4`;
+    expect(await told()).toMatchObject({ ok: false, broken: expect.stringContaining("conservation") });
+    await filled.store.sql`update ledger set stored = 3, published = 3, received = 3`;
+    expect(await refusal(await app.request("/v1/reconcile?from=2026-01-01"))).toBe("invalid_query");
   });
 });
 

@@ -156,6 +156,26 @@ describe("the conservation line", () => {
     expect(meta["unreadable"]).toContain("the record at offset 0");
   });
 
+  it("names what the writer left apart", async () => {
+    await filled.addBatches(reader.identity, [{ id: idOf(1), offset: -1, stored: 1 }]);
+    await filled.store.sql`
+      insert into quarantined_records (log_id, partition, log_offset, reason, detail, original)
+      values ('l', 0, 0, 'record_unreadable', '', ''), ('l', 0, 1, 'batch_id_reused', '', '')`;
+    await filled.store.sql`
+      insert into log_holes (log_id, topic, partition, from_offset, to_offset)
+      values (${reader.identity.id}, ${topic}, 0, 5, 8)`;
+    const { meta } = await ask();
+    await filled.store.sql`delete from quarantined_records`;
+    await filled.store.sql`delete from log_holes`;
+    for (const words of [
+      "1 records kept whole, since they cannot",
+      "another batch has",
+      "3 records missing",
+    ]) {
+      expect(meta["unreadable"]).toContain(words);
+    }
+  });
+
   it("names offsets that retention took before they were stored", async () => {
     for (let number = 1; number <= 3; number += 1) await producer.publish(0, record(number, 1));
     forgetBefore(place.get(topic)!, 0, 2n);

@@ -1,0 +1,42 @@
+// The proof behind the conservation line, asked for by a person: everything is counted anew.
+import { z } from "zod";
+import type { LogReader } from "../../shared/log/log.ts";
+import { reconcile } from "../ledger/reconcile.ts";
+import type { Store } from "../store/store.ts";
+import { type Answer, asProblem, iso } from "./answer.ts";
+
+/** It takes none: a proof of a part would be none. */
+export const reconcileParameters = z.strictObject({});
+
+const count = z.int().min(0);
+
+export const reconcileRow = z.object({
+  ok: z.boolean().describe("Nothing is lost, nothing is unreadable, and every check holds"),
+  received: count,
+  stored: count,
+  duplicate: count,
+  quarantined: count,
+  expired: count,
+  erased: count,
+  in_flight: count,
+  lost: count.describe("Records, not events: how many events they held nobody knows"),
+  unreadable: count,
+  reused: count.describe("Records under another batch's id, kept whole"),
+  weak: count,
+  rows_present: count.describe("Rows counted in the events table"),
+  checks: count.describe("Invariants that were checked"),
+  broken: z.string().nullable().describe("Names of those that do not hold"),
+});
+
+/** Takes as long as counting all rows takes, since it has no other bound; who asks meanwhile shares it. */
+export async function askReconcile(store: Store, reader: LogReader): Promise<Answer> {
+  const as_of = iso(Date.now());
+  try {
+    const { checks, partitions: _, ...counts } = await reconcile({ store, reader });
+    const broken = checks.filter((check) => !check.ok).map((check) => check.name);
+    const row = { ...counts, checks: checks.length, broken: broken.join(", ") || null };
+    return { data: [row], meta: { from: null, to: null, as_of, watermark: null } };
+  } catch (error) {
+    throw asProblem(error);
+  }
+}
