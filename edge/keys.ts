@@ -12,6 +12,7 @@ export function fixedKeys(keys: readonly WriteKey[]): KeySource {
   const byHash = new Map(keys.map((key) => [key.hash, key]));
   return {
     find: (keyHash) => byHash.get(keyHash),
+    renew: async () => undefined,
     ready: async () => undefined,
     close: async () => undefined,
   };
@@ -38,6 +39,9 @@ const answerShape = z.object({
     .max(keysMax),
 });
 
+// A key made a moment ago works at once, and whoever tries wrong keys costs the source one look a second.
+const renewsEveryMs = 1_000;
+const askMsMax = 5_000;
 // After a failure the next try comes sooner, so that an edge that started first is soon ready.
 const failedWaitMs = 1_000;
 
@@ -47,9 +51,18 @@ export function polledKeys(deps: PolledKeysDeps): KeySource {
   const address = `${deps.url.replace(/\/+$/, "")}/v1/keys`;
   const stop = new AbortController();
   let byHash: ReadonlyMap<string, WriteKey> | undefined;
+  let renewedAt = Number.NEGATIVE_INFINITY;
+  let renewing: Promise<void> = Promise.resolve();
   const polling = poll();
   return {
     find: (keyHash) => byHash?.get(keyHash),
+    renew() {
+      if (clock.now() - renewedAt >= renewsEveryMs) {
+        renewedAt = clock.now();
+        renewing = ask().then(keep, complain);
+      }
+      return renewing;
+    },
     async ready() {
       if (byHash === undefined) throw new WeirError("not_ready", "The write keys are not known yet.");
     },
@@ -63,20 +76,28 @@ export function polledKeys(deps: PolledKeysDeps): KeySource {
     while (!stop.signal.aborted) {
       let waitMs = keysPollMs;
       try {
-        byHash = await ask();
+        keep(await ask());
       } catch (error) {
         waitMs = failedWaitMs;
-        if (!stop.signal.aborted) logger.error("keys_unavailable", { error: reasonOf(error) });
+        complain(error);
       }
       await clock.sleep(waitMs, stop.signal);
     }
+  }
+
+  function keep(found: ReadonlyMap<string, WriteKey>): void {
+    byHash = found;
+  }
+
+  function complain(error: unknown): void {
+    if (!stop.signal.aborted) logger.error("keys_unavailable", { error: reasonOf(error) });
   }
 
   async function ask(): Promise<ReadonlyMap<string, WriteKey>> {
     const signature = await deps.signer.sign(new Uint8Array(), clock.now());
     const response = await (deps.fetch ?? fetch)(address, {
       headers: { [signatureHeader]: signature },
-      signal: AbortSignal.any([stop.signal, AbortSignal.timeout(keysPollMs)]),
+      signal: AbortSignal.any([stop.signal, AbortSignal.timeout(askMsMax)]),
     });
     if (!response.ok) throw new Error(`the aggregator answered ${response.status}`);
     const { keys } = answerShape.parse(await response.json());

@@ -18,6 +18,8 @@ export interface WriteKey {
  */
 export interface KeySource {
   find(keyHash: string): WriteKey | undefined;
+  /** Asks the source anew, at most once a second however often it is called; never rejects. */
+  renew(): Promise<void>;
   ready(): Promise<void>;
   close(): Promise<void>;
 }

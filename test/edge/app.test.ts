@@ -326,7 +326,12 @@ describe("the other routes", () => {
     const refuse = async (): Promise<never> => {
       throw new WeirError("not_ready", "Not yet.");
     };
-    const keys = { find: () => undefined, ready: refuse, close: async () => undefined };
+    const keys = {
+      find: () => undefined,
+      renew: async () => undefined,
+      ready: refuse,
+      close: async () => undefined,
+    };
     const response = await (await testEdge({ keys })).app.request("/readyz");
     expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
   });

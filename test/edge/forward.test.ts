@@ -206,4 +206,26 @@ describe("keys that are asked for", () => {
     const closing = keys.close();
     await whileTimePasses(clock, closing);
   });
+
+  it("know a key made a moment ago, and ask for unknown ones once a second at most", async () => {
+    const clock = manualClock(now);
+    const hash = "cd".repeat(32);
+    let list: unknown = { keys: [] };
+    let asked = 0;
+    const url = listen(() => {
+      asked += 1;
+      return Response.json(list);
+    });
+    const keys = polledKeys({ url, signer, clock, logger: silentLogger });
+    await expect.poll(() => asked, { timeout: 5000 }).toBe(1);
+    await keys.renew();
+    expect(asked).toBe(2);
+    list = { keys: [{ hash, project: "shop", rights: [] }] };
+    await Promise.all([keys.renew(), keys.renew()]);
+    expect([asked, keys.find(hash)]).toEqual([2, undefined]);
+    await clock.advance(1_000);
+    await Promise.all([keys.renew(), keys.renew()]);
+    expect([asked, keys.find(hash)?.project]).toEqual([3, "shop"]);
+    await whileTimePasses(clock, keys.close());
+  });
 });
