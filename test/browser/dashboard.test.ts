@@ -1,4 +1,5 @@
 // The dashboard in a real browser, over the real API and an embedded store.
+// biome-ignore-all lint/performance/useDomNodeTextContent: what a person sees is the text as it is laid out
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { createApi } from "../../aggregator/api/app.ts";
