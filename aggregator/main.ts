@@ -1,6 +1,7 @@
 // An aggregator as a process or as a part of one: it writes what the log holds, and answers questions.
 import type { Clock } from "../shared/clock.ts";
 import { ConfigError } from "../shared/config.ts";
+import { ending } from "../shared/ending.ts";
 import type { Log, LogReader } from "../shared/log/log.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Meter } from "../shared/meter.ts";
@@ -53,10 +54,26 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
   if (start.listen !== false && !isLoopback(config.WEIR_HOST) && config.WEIR_API_TOKEN === undefined) {
     throw new ConfigError([`WEIR_API_TOKEN: listening on ${config.WEIR_HOST} needs a token`]);
   }
-  const reader = await log.reader();
-  const consumer = await log.consumer(group);
-  const consume = await startConsume({ ...start, consumer });
-  const stopGauges = tellGauges(start, consume, reader);
+  return await ending(async (ends) => {
+    const reader = await log.reader();
+    ends.push(() => reader.close());
+    const consume = await startConsume({ ...start, consumer: await log.consumer(group) });
+    ends.push(() => consume.close());
+    const gauges = setInterval(() => void tellGauges(start, consume, reader).catch(() => {}), gaugesMs);
+    ends.push(async () => clearInterval(gauges));
+    logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
+    if (start.listen === false) return { url: "" };
+    const server = serve(start, consume, reader);
+    ends.push(async () => {
+      await Promise.race([server.stop(), clock.sleep(stopMs)]);
+      await server.stop(true);
+    });
+    return { url: server.url.origin };
+  });
+}
+
+function serve(start: StartAggregator, consume: Consume, reader: LogReader) {
+  const { config } = start;
   const api = createApi({
     ...start,
     reader,
@@ -66,42 +83,28 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
       if (!consume.state().isWriting) throw new WeirError("not_ready", "The store takes no writes");
     },
   });
-  const server =
-    start.listen === false
-      ? undefined
-      : Bun.serve({
-          hostname: config.WEIR_HOST,
-          port: config.WEIR_AGGREGATOR_PORT,
-          fetch: api.fetch,
-          idleTimeout: 30,
-        });
-  logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
-  return {
-    url: server === undefined ? "" : server.url.origin,
-    async close() {
-      await Promise.race([server?.stop(), clock.sleep(stopMs)]);
-      await server?.stop(true);
-      stopGauges();
-      await consume.close();
-      await reader.close();
-    },
-  };
+  return Bun.serve({
+    hostname: config.WEIR_HOST,
+    port: config.WEIR_AGGREGATOR_PORT,
+    fetch: (request) => api.fetch(request),
+    idleTimeout: 30,
+  });
 }
 
 // What is true of the log and the store between two writes: how far behind, and how old the newest event.
-function tellGauges({ clock, meter }: StartAggregator, consume: Consume, reader: LogReader): () => void {
-  const tell = async (): Promise<void> => {
-    const { positions, delayMs, newestReceivedAt } = consume.state();
-    meter.set("weir.aggregator.delay", delayMs / 1_000);
-    const ranges = await reader.ranges();
-    let lag = 0n;
-    for (const [partition, next] of positions) lag += (ranges.get(partition)?.end ?? next) - next;
-    meter.set("weir.aggregator.lag", Number(lag));
-    if (newestReceivedAt > 0)
-      meter.set("weir.aggregator.event.age", (clock.now() - newestReceivedAt) / 1_000);
-  };
-  const timer = setInterval(() => void tell().catch(() => {}), gaugesMs);
-  return () => clearInterval(timer);
+async function tellGauges(
+  { clock, meter }: StartAggregator,
+  consume: Consume,
+  reader: LogReader,
+): Promise<void> {
+  const { positions, delayMs, newestReceivedAt } = consume.state();
+  meter.set("weir.aggregator.delay", delayMs / 1_000);
+  const ranges = await reader.ranges();
+  let lag = 0n;
+  for (const [partition, next] of positions) lag += (ranges.get(partition)?.end ?? next) - next;
+  meter.set("weir.aggregator.lag", Number(lag));
+  if (newestReceivedAt === 0) return;
+  meter.set("weir.aggregator.event.age", (clock.now() - newestReceivedAt) / 1_000);
 }
 
 const isLoopback = (host: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/.test(host);

@@ -1,7 +1,9 @@
 // Sessions of PostgreSQL by postgres.js: what both drivers share once they know where the server is.
+import { isIP } from "node:net";
 import { checkServerIdentity } from "node:tls";
 import postgres, { type Options, type Sql } from "postgres";
 import { queryStatementMs, writeStatementMs } from "../../shared/limits.ts";
+import { createDial } from "./dial.ts";
 import { errorCode, errorText } from "./errors.ts";
 import { openPool } from "./pool.ts";
 import { type Store, StoreError, type StoreFlavour } from "./store.ts";
@@ -110,7 +112,10 @@ function settingsOf(searchPath: string, statementMs: number): Record<string, str
 
 function session(address: Address, extra: Options<Record<string, never>>): Sql {
   const { host, port, database, user, password, tls } = address;
+  // `socket` is read by the library and missing in its types.
+  const dialled = { socket: createDial(host, port) };
   return postgres({
+    ...dialled,
     host,
     port,
     database,
@@ -122,6 +127,7 @@ function session(address: Address, extra: Options<Record<string, never>>): Sql {
         : tls.verify
           ? {
               rejectUnauthorized: true,
+              ...(isIP(host) === 0 ? { servername: host } : {}),
               // The name in the URL decides, also where it is an address and the library names none.
               checkServerIdentity: (_: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
                 checkServerIdentity(host, certificate),
