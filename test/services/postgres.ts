@@ -45,7 +45,17 @@ export async function startPostgresTls(): Promise<{ url: string; caPem: string; 
     const made = await makeCertificates(folder, ["localhost", "127.0.0.1"]);
     caPem = made.caPem;
     for (const file of [made.certFile, made.keyFile]) own(file);
-    return ["-c", "ssl=on", "-c", `ssl_cert_file=${made.certFile}`, "-c", `ssl_key_file=${made.keyFile}`];
+    const addresses = process.platform === "linux" ? "127.0.0.1,127.0.0.2" : "127.0.0.1";
+    return [
+      "-c",
+      `listen_addresses=${addresses}`,
+      "-c",
+      "ssl=on",
+      "-c",
+      `ssl_cert_file=${made.certFile}`,
+      "-c",
+      `ssl_key_file=${made.keyFile}`,
+    ];
   });
   return {
     url: `postgres://weir:secret-of-the-test@127.0.0.1:${server.port}/postgres`,
