@@ -115,7 +115,8 @@ function refusalsOf(events: readonly KeyedEvent[]): EventRefusal[] {
   );
 }
 
-// One line a request, however many it refused: the places of all of them stand in quarantine.
+// One line a request, however many it refused: the others stand in quarantine. No pointer, since the keys
+// of a payload may name people.
 function report(errors: readonly EventRefusal[], parts: readonly Part[], deps: AcceptDeps): void {
   for (const { code } of errors) deps.meter.count("weir.edge.refusals", 1, { "weir.code": code });
   const first = errors[0]!;
@@ -123,7 +124,7 @@ function report(errors: readonly EventRefusal[], parts: readonly Part[], deps: A
   deps.logger.error("events_refused", {
     refused: errors.length,
     batch_id: toUuid(part.batchId),
+    index: part.at + first.index - part.from,
     reason: first.code,
-    pointer: first.pointer,
   });
 }

@@ -25,6 +25,8 @@ export interface Part {
   batchId: Uint8Array;
   /** Place in the request of the part's first event. */
   from: number;
+  /** Its place in the batch, which other requests may share. */
+  at: number;
   /** One byte an event, a value of `outcome`. */
   outcomes: Uint8Array;
 }
@@ -49,6 +51,8 @@ export interface Batcher {
   /** Takes nothing more, and resolves when every batch has its answer. */
   close(): Promise<void>;
 }
+
+type PlacedPart = Omit<Part, "outcomes"> & { outcomes: Promise<Uint8Array> };
 
 interface OpenBatch {
   batchId: Uint8Array;
@@ -79,12 +83,10 @@ export function createBatcher(deps: BatcherDeps): Batcher {
   };
 
   // Puts the events into the project's open batch and into new ones behind it.
-  function place(
-    gathering: Gathering,
-  ): { batchId: Uint8Array; from: number; outcomes: Promise<Uint8Array> }[] {
+  function place(gathering: Gathering): PlacedPart[] {
     const { events, project } = gathering;
     const isShared = deps.groupCommit && gathering.batchId === undefined;
-    const parts: { batchId: Uint8Array; from: number; outcomes: Promise<Uint8Array> }[] = [];
+    const parts: PlacedPart[] = [];
     const isBusy = sending.has(project);
     let batch = isShared ? open.get(project) : undefined;
     let from = 0;
@@ -96,7 +98,7 @@ export function createBatcher(deps: BatcherDeps): Batcher {
       const count = next - from;
       if (count > 0) {
         const outcomes = batch.answer.promise.then((answer) => answer.outcomes.slice(first, first + count));
-        parts.push({ batchId: batch.batchId, from, outcomes });
+        parts.push({ batchId: batch.batchId, from, at: first, outcomes });
       }
       from = next;
       if (from === events.length) break;

@@ -13,11 +13,11 @@ export const hasFingerprint = (kind: IdentityKind): boolean => kind !== "content
 
 /** Event by its client's own id. */
 export const eventIdIdentity = (project: string, eventId: string): string =>
-  canonical(["event_id", project, eventId]);
+  `["event_id",${canonical(project)},${canonical(eventId)}]`;
 
 /** Event by its place in a numbered stream. */
 export const sequenceIdentity = (project: string, streamId: string, seq: number): string =>
-  canonical(["sequence", project, streamId, seq]);
+  `["sequence",${canonical(project)},${canonical(streamId)},${seq}]`;
 
 /** Event by what it says and when: `clientTime` in epoch ms, `payloadCanonical` as RFC 8785 text. */
 export function contentIdentity(

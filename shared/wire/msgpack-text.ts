@@ -17,7 +17,7 @@ export function writeText(target: Uint8Array, at: number, text: string | null): 
   }
   const length = text.length;
   // Below this many units a loop beats the call of an encoder; nearly all texts are ASCII.
-  if (length <= 32) {
+  if (length <= 40) {
     const start = writeTextHead(target, at, length);
     for (let unit = 0; unit < length; unit += 1) {
       const code = text.charCodeAt(unit);
