@@ -5,8 +5,15 @@ import { MisuseError } from "../../shared/command.ts";
 import { batchEventsMax } from "../../shared/limits.ts";
 import type { Accept } from "../accept.ts";
 import { checkpointKey, openCheckpoint } from "./checkpoint.ts";
-import { awaitOutcomes, type Outcomes, type OutcomesOf, runBatches } from "./import-outcomes.ts";
-import { sendParts } from "./import-send.ts";
+import {
+  awaitOutcomes,
+  type LedgerOutcomes,
+  type Outcomes,
+  type OutcomesOf,
+  runBatches,
+} from "./import-outcomes.ts";
+import { type Sent, sendParts } from "./import-send.ts";
+import { boundMemory } from "./memory.ts";
 import { createProgress } from "./progress.ts";
 import { partBytesMax } from "./source/parts.ts";
 import { openSource, type SourceOptions } from "./source/read-source.ts";
@@ -83,24 +90,28 @@ export async function importFile(
     );
   }
   const progress = createProgress(source.bytes, deps.isTerminal);
-  const sent = await sendParts(source, options, kept, progress, deps).finally(() => progress.stop());
-  const batches = runBatches(kept.checkpoint, sent.parts);
-  const {
-    known: _,
-    received,
-    ...outcomes
-  } = await awaitOutcomes(batches, deps.outcomesOf, deps.clock, deps.signal);
-  // Of a damaged file the checkpoint stays, so that the same file again adds nothing.
-  if (sent.damage === undefined) kept.remove();
-  const seconds = Math.max(deps.clock.now() - startedAt, 1) / 1000;
+  const endBound = boundMemory();
+  try {
+    const sent = await sendParts(source, options, kept, progress, deps).finally(() => progress.stop());
+    const batches = runBatches(kept.checkpoint, sent.parts);
+    const ledger = await awaitOutcomes(batches, deps.outcomesOf, deps.clock, deps.signal);
+    // Of a damaged file the checkpoint stays, so that the same file again adds nothing.
+    if (sent.damage === undefined) kept.remove();
+    const seconds = Math.max(deps.clock.now() - startedAt, 1) / 1000;
+    return { file, ...summed(sent, ledger, seconds), resumed: kept.isResumed };
+  } finally {
+    endBound();
+  }
+}
+
+function summed(sent: Sent, ledger: LedgerOutcomes, seconds: number): Omit<ImportResult, "file" | "resumed"> {
+  const { known: _, received, ...outcomes } = ledger;
   const ended = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
   return {
-    file,
     received: sent.events,
     ...outcomes,
     seconds,
     events_per_second: Math.round((sent.events - sent.eventsBefore) / seconds),
-    resumed: kept.isResumed,
     damage: sent.damage ?? null,
     ok: sent.damage === undefined && received === sent.events && ended === sent.events,
   };
