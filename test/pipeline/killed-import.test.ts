@@ -25,8 +25,8 @@ describe("an import killed again and again", () => {
     );
     writeFileSync(file, lines.join(""));
   });
-  afterAll(() => {
-    endOrphan();
+  afterAll(async () => {
+    await endOrphan();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -36,19 +36,22 @@ describe("an import killed again and again", () => {
       console.info(`killed at random moments: WEIR_TEST_SEED=${seed}`);
       const random = createRandom(seed);
       let killed = 0;
-      for (let attempt = 0; attempt < kills; attempt += 1) {
+      let last: Ended | undefined;
+      while (killed < kills && last === undefined) {
         const child = weir("import", file, "--json");
+        const end = ended(child);
         await until(() => hasCheckpoint() || child.exitCode !== null);
-        await new Promise((resolve) => setTimeout(resolve, random() * 1200));
-        if (child.exitCode !== null) break;
-        // Its database lives on and may hold its pipes open, so only the process itself is waited for.
-        const gone = once(child, "exit");
-        child.kill("SIGKILL");
-        await gone;
-        killed += 1;
+        await new Promise((resolve) => setTimeout(resolve, random() * 1000));
+        if (child.exitCode === null) {
+          // Its database lives on and may hold its pipes open, so only the process itself is waited for.
+          const gone = once(child, "exit");
+          child.kill("SIGKILL");
+          await gone;
+          killed += 1;
+        } else last = await end;
       }
       expect(killed).toBeGreaterThan(0);
-      const last = await ended(weir("import", file, "--json"));
+      last ??= await ended(weir("import", file, "--json"));
       expect(last.code, last.errors).toBe(0);
       expect(last.result).toMatchObject({
         received: events,
@@ -77,13 +80,12 @@ describe("an import killed again and again", () => {
     });
   }
 
-  // The database outlives a killed parent until the next start; after a failed test nothing else would end it.
-  function endOrphan(): void {
-    const pidFile = join(dataDir(), "postgres", "postmaster.pid");
-    const found = [pidFile, join(dataDir(), "postgres", "data", "postmaster.pid")].find((path) =>
-      existsSync(path),
-    );
-    if (found !== undefined) process.kill(Number(readFileSync(found, "utf8").split("\n")[0]), "SIGINT");
+  // The database of a killed parent lives on, and those who join it leave it running.
+  async function endOrphan(): Promise<void> {
+    const pidFile = join(dataDir(), "postgres", "data", "postmaster.pid");
+    if (!existsSync(pidFile)) return;
+    process.kill(Number(readFileSync(pidFile, "utf8").split("\n")[0]), "SIGINT");
+    await until(() => !existsSync(pidFile));
   }
 });
 
