@@ -1,5 +1,5 @@
 // The writer: takes partitions, and commits records of several of them in one transaction each time.
-import type { Sql, TransactionSql } from "postgres";
+import type { TransactionSql } from "postgres";
 import type { Clock } from "../shared/clock.ts";
 import { writeStatementMs } from "../shared/limits.ts";
 import type { LogIdentity } from "../shared/log/log.ts";
@@ -13,7 +13,7 @@ import { createPartitions } from "./partitions.ts";
 import { makePlan, timeOf } from "./plan.ts";
 import { findUnwritable } from "./poison.ts";
 import { createInserter } from "./stage.ts";
-import { errorCode, isAway, isPassing, isRefusal, withDeadline } from "./store/errors.ts";
+import { isAway, isPassing, isRefusal, withDeadline } from "./store/errors.ts";
 import type { Store } from "./store/store.ts";
 import { type Ground, NotOursError, type Prepared, skipHole, sortRecords, writeAll } from "./transaction.ts";
 import { tellWritten } from "./written.ts";
@@ -58,25 +58,16 @@ const again = { attemptsMax: 6, baseMs: 20, waitMsMax: 1_000 };
 
 export async function createWriter(options: WriterOptions): Promise<Writer> {
   const { store, identity, clock, meter, logger, statementMs = writeStatementMs } = options;
-  let session: Sql = await store.writer();
+  const session = await store.writer();
   const partitions = createPartitions(store);
   const epochs = new Map<number, bigint>();
   const ground: Ground = { log: identity, epochs, movedKey: 0n, inserter: createInserter(statementMs) };
 
   // A session that gives no answer is given up; its transaction ends with it, and the fence decides the rest.
-  const transact = async <T>(work: (tx: TransactionSql) => Promise<T>): Promise<T> => {
-    const run = session.begin("isolation level read committed", work) as Promise<T>;
-    try {
-      return await withDeadline("a transaction", 2 * statementMs, run);
-    } catch (error) {
-      if (errorCode(error) === "DEADLINE") {
-        void session.end({ timeout: 0 });
-        run.catch(() => {});
-        session = await store.writer();
-      }
-      throw error;
-    }
-  };
+  const transact = async <T>(work: (tx: TransactionSql) => Promise<T>): Promise<T> =>
+    (await session.begin("isolation level read committed", (tx) =>
+      withDeadline("a transaction", 2 * statementMs, work(tx)),
+    )) as T;
 
   const attempt = async (prepared: Prepared): Promise<WriteAnswer> => {
     await partitions.ensure(prepared.plan.kept.map(timeOf));

@@ -15,20 +15,24 @@ const drainSeconds = 35;
  */
 export function openPool(make: Make): Sql {
   let isEnding = false;
+  const replace = (pool: Sql, seconds: number): void => {
+    if (!isEnding && current === pool) current = open();
+    void pool.end({ timeout: seconds });
+  };
   const open = (): Sql => {
     const pool = make(() => {
-      if (isEnding || current !== pool) return;
-      current = open();
-      void pool.end({ timeout: drainSeconds });
+      if (!isEnding && current === pool) replace(pool, drainSeconds);
     });
     return pool;
   };
   let current = open();
+  const begin = async (options: string, work: Work): Promise<unknown> => {
+    const pool = current;
+    return await transact(pool, options, work, () => replace(pool, 0));
+  };
   const own: Record<string, unknown> = {
     begin: (first: unknown, second?: unknown) =>
-      second === undefined
-        ? begin(current, "", first as Work)
-        : begin(current, String(first), second as Work),
+      second === undefined ? begin("", first as Work) : begin(String(first), second as Work),
     end(options?: { timeout?: number }) {
       isEnding = true;
       return current.end(options);
@@ -47,31 +51,48 @@ class ClosedError extends Error {
   readonly code = "CONNECTION_CLOSED";
 }
 
+/** A transaction as it goes: `isOver` once it was answered for; `late` answers for one out of time. */
+interface State {
+  isOver: boolean;
+  late(error: unknown): void;
+}
+
 // `sql.begin` rejects by itself when the connection closes. Until then a work that failed for that
-// reason is left unsettled, since its rejection would make `begin` send a rollback to nobody.
-async function begin(sql: Sql, options: string, work: Work): Promise<unknown> {
-  const state = { isOver: false };
+// reason is left unsettled, since its rejection would make `begin` send a rollback to nobody. A work
+// that ran out of time leaves a connection that answers nobody, not even that it is closed.
+async function transact(pool: Sql, options: string, work: Work, giveUp: () => void): Promise<unknown> {
+  const late = Promise.withResolvers<never>();
+  const state: State = {
+    isOver: false,
+    late(error) {
+      late.reject(error);
+      giveUp();
+    },
+  };
+  const begun = pool.begin(options, (tx) => settle(work(watch(tx, state)), state));
   try {
-    return await sql.begin(options, (tx) => settle(work(watch(tx, state)), state));
+    return await Promise.race([begun, late.promise]);
   } finally {
     state.isOver = true;
   }
 }
 
-function settle(work: Promise<unknown>, state: { isOver: boolean }): Promise<unknown> {
+function settle(work: Promise<unknown>, state: State): Promise<unknown> {
   return new Promise((resolve, reject) => {
     work.then(
       (value) => {
         if (!state.isOver) resolve(value);
       },
       (error: unknown) => {
-        if (!state.isOver && !(isLost(error) && errorCode(error) !== "DEADLINE")) reject(error);
+        if (state.isOver) return;
+        if (errorCode(error) === "DEADLINE") state.late(error);
+        else if (!isLost(error)) reject(error);
       },
     );
   });
 }
 
-function watch(tx: TransactionSql, state: { isOver: boolean }): TransactionSql {
+function watch(tx: TransactionSql, state: State): TransactionSql {
   const check = (): void => {
     if (state.isOver) throw new ClosedError("the transaction's connection was closed");
   };
