@@ -12,14 +12,12 @@ interface ImportFlags {
   tz?: string;
   identity?: ImportIdentity;
   project?: string;
-  key?: string;
   json?: boolean;
 }
 
-/** Where events go: the project itself, or the one that a write key names. */
+/** Whose events they are; absent: the data folder's own project. */
 export interface ImportPlace {
-  project: string | undefined;
-  key: string | undefined;
+  project?: string | undefined;
 }
 
 /** Runs `work` with what an import needs, and closes it afterwards, however the work ends. */
@@ -44,7 +42,6 @@ export function registerImport(program: Command, withDeps: WithImportDeps): void
     .option("--tz <zone>", "zone of times without offset, such as Europe/London")
     .addOption(new Option("--identity <kind>", "what makes two events the same").choices(importIdentities))
     .option("--project <project>", "project the events belong to")
-    .option("--key <key>", "write key that names the project")
     .option("--json", "the result as one JSON object on the last line")
     .action((file: string, flags: ImportFlags) =>
       runCommand(() => {
@@ -56,7 +53,7 @@ export function registerImport(program: Command, withDeps: WithImportDeps): void
           zone: flags.tz,
           identity: flags.identity,
         };
-        return withDeps({ project: flags.project, key: flags.key }, async (deps) => {
+        return withDeps({ project: flags.project }, async (deps) => {
           const result = await importFile(file, options, deps);
           print(flags.json === true, { ...result }, () => importText(result));
           return result.ok ? exitCode.fine : exitCode.failed;

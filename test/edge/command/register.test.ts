@@ -82,7 +82,7 @@ describe("weir import", () => {
     const words = ["--tz", "Asia/Kolkata", "--delimiter", ";", "--identity", "event_id", "--project", "shop"];
     expect(await weir("import", file, ...map, ...words, "--json")).toBe(0);
     expect(lastObject()).toMatchObject({ received: 1, stored: 1, duplicate: 0, quarantined: 0, ok: true });
-    expect(places.at(-1)).toEqual({ project: "shop", key: undefined });
+    expect(places.at(-1)).toEqual({ project: "shop" });
   });
 
   it("ends with 1 where the file is damaged, and says so to a person", async () => {
