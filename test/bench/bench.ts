@@ -11,11 +11,43 @@ export interface BenchLine {
   ok: boolean | null;
 }
 
+/** What a run was asked for. */
+export interface BenchOptions {
+  /** Tells a person how far it is. */
+  say(text: string): void;
+  /** `--long`: what takes longer than three minutes, too. */
+  isLong: boolean;
+}
+
 /** A benchmark and the services it stands on, by their names in test/services/setup.ts. */
 export interface Bench {
   name: string;
   needs: readonly string[];
-  run(say: (text: string) => void): Promise<BenchLine[]>;
+  /** Services that a part of it stands on; without them the other parts run. */
+  wants?: readonly string[];
+  run(options: BenchOptions): Promise<BenchLine[]>;
+}
+
+/** How a figure is judged: the ratio it has to another side, and the goal with what makes it met. */
+export interface Judged {
+  ratio?: number;
+  goal?: string;
+  ok?: boolean;
+}
+
+/** Makes the lines of one benchmark. */
+export function linesOf(bench: string): {
+  lines: BenchLine[];
+  add(name: string, value: number, unit: string, judged?: Judged): void;
+} {
+  const lines: BenchLine[] = [];
+  return {
+    lines,
+    add(name, value, unit, { ratio = Number.NaN, goal, ok } = {}) {
+      const shown = Number.isNaN(ratio) ? null : ratio;
+      lines.push({ bench, name, value, unit, ratio: shown, goal: goal ?? null, ok: ok ?? null });
+    },
+  };
 }
 
 /** The median of a list with at least one number. */
@@ -33,18 +65,20 @@ export function percentile(values: readonly number[], share: number): number {
 
 /**
  * Runs every side once a round, in turn and in an order that rotates, so that drift of the machine meets
- * all of them. A side answers its own figure. The first round warms up and is thrown away.
+ * all of them. A side is told the round and answers its own figure. Round 0 warms up and is thrown away.
  */
-export async function interleave<Name extends string>(
+export async function interleave<Name extends string, Figure = number>(
   rounds: number,
-  sides: Readonly<Record<Name, () => Promise<number>>>,
-): Promise<Record<Name, number[]>> {
+  sides: Readonly<Record<Name, (round: number) => Promise<Figure>>>,
+): Promise<Record<Name, Figure[]>> {
   const names = Object.keys(sides) as Name[];
-  const figures = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+  const figures = Object.fromEntries(names.map((name) => [name, [] as Figure[]])) as Record<Name, Figure[]>;
   for (let round = 0; round <= rounds; round += 1) {
     for (let turn = 0; turn < names.length; turn += 1) {
       const name = names[(turn + round) % names.length]!;
-      const figure = await sides[name]();
+      // What one side leaves behind is not collected in the time of the next.
+      Bun.gc(true);
+      const figure = await sides[name](round);
       if (round > 0) figures[name].push(figure);
     }
   }
@@ -54,4 +88,20 @@ export async function interleave<Name extends string>(
 /** Median of the ratios of two sides, round by round. */
 export function ratioOf(left: readonly number[], right: readonly number[]): number {
   return median(left.map((value, round) => value / right[round]!));
+}
+
+/** What a piece of work took: the clock's time, and the processor's time of this process. */
+export interface Spent {
+  wallMs: number;
+  cpuMs: number;
+}
+
+/** Measures one piece of work. */
+export async function spend(work: () => unknown): Promise<Spent> {
+  const before = process.cpuUsage();
+  const startedAt = performance.now();
+  await work();
+  const wallMs = performance.now() - startedAt;
+  const { user, system } = process.cpuUsage(before);
+  return { wallMs, cpuMs: (user + system) / 1000 };
 }
