@@ -14,6 +14,7 @@ import { ledgerRow } from "../read/ledger.ts";
 import { questions } from "../read/questions.ts";
 import { askReconcile, reconcileParameters } from "../read/reconcile.ts";
 import { readWriteKeys } from "../read/write-keys.ts";
+import { errorText } from "../store/errors.ts";
 import type { Store } from "../store/store.ts";
 import { createAsk } from "./ask.ts";
 import { createGuard } from "./guard.ts";
@@ -51,8 +52,9 @@ export function createApi(options: ApiOptions): Hono {
   const description = describeApi(options.version ?? "0.1.0", options.token !== undefined);
 
   app.onError((error) => {
-    if (!(error instanceof WeirError)) logger.error("api_failed", { error: String(error) });
     const response = problemResponse(error);
+    // What the asker is not told: the reason behind it, in the server's own words.
+    if (response.status >= 500) logger.error("api_failed", { reason: reasonOf(error) });
     if (response.status === 401) response.headers.set("www-authenticate", "Bearer");
     return secured(response);
   });
@@ -109,6 +111,11 @@ export function createApi(options: ApiOptions): Hono {
   }
   app.get("*", async (context) => (await pages(context.req.raw)) ?? context.notFound());
   return app;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof WeirError)) return errorText(error);
+  return error.cause === undefined ? error.code : `${error.code}: ${errorText(error.cause)}`;
 }
 
 function formed(context: Context, names: readonly string[], found: Answer): Response {

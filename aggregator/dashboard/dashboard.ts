@@ -11,13 +11,13 @@ import { offerProof } from "./proof.ts";
 import { createTiles } from "./tiles.ts";
 import { addDays, dayOf, type View } from "./view.ts";
 
-/** Below the second in which people still say "at once", with room for the answers. */
-const pollMs = 750;
+/** What was stored is to be seen within two seconds, on a busy machine too. */
+const pollMs = 500;
 /** A page nobody looks at asks seldom. */
 const hiddenPollMs = 15_000;
-/** Costly charts rest this many times as long as they took; cheap ones follow every poll. */
-const restFactor = 4;
-const cheapMs = 200;
+/** Charts rest this many times as long as they took beyond what is cheap; cheap ones follow every poll. */
+const restFactor = 3;
+const cheapMs = 400;
 const autoRangeDays = 30;
 
 let endWait: () => void = () => {};
@@ -85,9 +85,10 @@ async function drawCharts(range: NonNullable<View["range"]>, mark: string): Prom
   try {
     await charts.draw(range, mine.signal);
     if (mine.signal.aborted) return;
+    // The first time also makes the charts and opens connections, which says nothing of the next.
+    const tookMs = drawnMark === "" ? 0 : performance.now() - began;
     drawnMark = mark;
-    const tookMs = performance.now() - began;
-    restUntil = tookMs < cheapMs ? 0 : performance.now() + restFactor * tookMs;
+    restUntil = performance.now() + restFactor * Math.max(0, tookMs - cheapMs);
   } catch (error) {
     if (!mine.signal.aborted) showFailure(error);
   } finally {

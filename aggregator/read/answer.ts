@@ -72,14 +72,15 @@ export function boundRows(rows: readonly AnswerRow[]): AnswerRow[] {
 }
 
 /** Runs `work` in one read-only snapshot and maps what goes wrong; never takes longer than the limit. */
-export async function inSnapshot<Value>(
-  sql: Sql,
-  work: (tx: TransactionSql) => Promise<Value>,
-): Promise<Value> {
+export function inSnapshot<Value>(sql: Sql, work: (tx: TransactionSql) => Promise<Value>): Promise<Value> {
+  return bounded(sql.begin("isolation level repeatable read read only", work) as Promise<Value>);
+}
+
+/** Waits for something of the store no longer than for a question, and maps what goes wrong. */
+export async function bounded<Value>(work: Promise<Value>): Promise<Value> {
   try {
     // The server ends a slow statement itself; this deadline is for a server that no longer answers.
-    const begun = sql.begin("isolation level repeatable read read only", work);
-    return (await withDeadline("the question", queryStatementMs + 2_000, begun)) as Value;
+    return await withDeadline("the question", queryStatementMs + 2_000, work);
   } catch (error) {
     throw asProblem(error);
   }

@@ -4,6 +4,7 @@ import type { Clock } from "../../shared/clock.ts";
 import type { LogReader } from "../../shared/log/log.ts";
 import {
   type Answer,
+  bounded,
   boundRows,
   inSnapshot,
   iso,
@@ -74,7 +75,7 @@ export function createLedgerQuestion(
   return async (query) => {
     const asked = readParameters(ledgerParameters, query);
     // The log is read before the snapshot: what is stored in between is then no longer in flight.
-    const before = await inSnapshot(sql, (tx) => readPositions(tx, reader.identity));
+    const before = await bounded(readPositions(sql, reader.identity));
     const waiting = await inFlight.look(before.next);
     return inSnapshot(sql, async (tx) => {
       const { next, mark } = await readPositions(tx, reader.identity);
