@@ -30,20 +30,30 @@ function readSample(): SentEvent[] {
   return lines.map((line) => JSON.parse(line) as SentEvent);
 }
 
-/** `count` events of the sample's contents, numbered from `first`; event `n` happens `n × everyMs` after `from`. */
+/** What events hold: the shop's real ones (315 bytes of JSON on the average), or the least a page view says. */
+export type Contents = "retail" | "small";
+
+const small: Omit<SentEvent, "event_id" | "timestamp"> = {
+  type: "page_view",
+  user_id: "17850",
+  session_id: "536365",
+  payload: { path: "/basket", ms: 184 },
+  context: { country: "France" },
+};
+
+/** `count` events numbered from `first`; event `n` happens `n × everyMs` after `from`. */
 export function makeEvents(
   run: string,
-  first: number,
-  count: number,
-  from: number,
-  everyMs: number,
+  [first, count]: readonly [first: number, count: number],
+  [from, everyMs]: readonly [from: number, everyMs: number],
+  contents: Contents = "retail",
 ): SentEvent[] {
   sample ??= readSample();
-  const contents = sample;
+  const held = contents === "retail" ? sample : [small];
   return Array.from({ length: count }, (_, at) => {
     const number = first + at;
     const timestamp = new Date(from + Math.floor(number * everyMs)).toISOString();
-    return { ...contents[number % contents.length]!, event_id: `${run}-${number}`, timestamp };
+    return { ...held[number % held.length]!, event_id: `${run}-${number}`, timestamp };
   });
 }
 

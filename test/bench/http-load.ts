@@ -1,6 +1,6 @@
 // The other end of the HTTP benchmarks: servers as child processes, and a client that keeps them busy.
 import { join } from "node:path";
-import { makeEvents } from "./events.ts";
+import { type Contents, makeEvents } from "./events.ts";
 import type { ServerPart, ServerWord } from "./http-server.ts";
 
 export interface ServerProcess {
@@ -44,12 +44,14 @@ export async function startServer(part: ServerPart): Promise<ServerProcess> {
 let bodiesMade = 0;
 
 /** Request bodies over fresh events, `batch` in each: nothing in them was ever sent before. */
-export function makeBodies(events: number, batch: number): Uint8Array[] {
+export function makeBodies(events: number, batch: number, contents?: Contents): Uint8Array[] {
   const encoder = new TextEncoder();
   bodiesMade += 1;
   const run = `${process.pid}-${bodiesMade}`;
   return Array.from({ length: events / batch }, (_, at) =>
-    encoder.encode(JSON.stringify({ events: makeEvents(run, at * batch, batch, Date.now(), 0) })),
+    encoder.encode(
+      JSON.stringify({ events: makeEvents(run, [at * batch, batch], [Date.now(), 0], contents) }),
+    ),
   );
 }
 

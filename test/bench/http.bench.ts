@@ -3,17 +3,27 @@ import { systemClock } from "../../shared/clock.ts";
 import { openLog } from "../../shared/log/open.ts";
 import { serviceUrl } from "../support/services.ts";
 import { type Bench, interleave, type Judged, linesOf, median } from "./bench.ts";
+import type { Contents } from "./events.ts";
 import { makeBodies, type ServerProcess, sendAll, startServer } from "./http-load.ts";
 import type { ServerPart } from "./http-server.ts";
 import { measureSteps } from "./http-steps.ts";
 
 const rounds = 4;
-/** Events a request, events a turn, and connections: about a second for the slowest side of each. */
-const loads = [
-  { batch: 1, events: 8_000, connections: 64 },
-  { batch: 20, events: 40_000, connections: 32 },
-  { batch: 100, events: 100_000, connections: 16 },
-] as const;
+interface Load {
+  batch: number;
+  contents: Contents;
+  /** Events a turn: about a second for the slowest side. */
+  events: number;
+  connections: number;
+}
+const loads: readonly Load[] = [
+  { batch: 1, contents: "retail", events: 8_000, connections: 64 },
+  { batch: 20, contents: "retail", events: 40_000, connections: 32 },
+  { batch: 100, contents: "small", events: 100_000, connections: 16 },
+  { batch: 100, contents: "retail", events: 100_000, connections: 16 },
+];
+const floor = "reading and JSON.parse alone";
+/** µs an event at 100 a request. */
 const goals: Readonly<Record<string, number>> = { "one process": 10, "two processes": 17 };
 const goalBatch = 100;
 /** The claims are settled behind the answer; what that takes belongs to the turn. */
@@ -48,35 +58,30 @@ export default {
         "two processes": [await begin({ part: "edge", collectorUrl: collector.url }), collector],
         "reading and JSON.parse alone": [await begin({ part: "floor" })],
       };
-      const floor = "reading and JSON.parse alone";
-      for (const { batch, events, connections } of loads) {
-        say(`${rounds} rounds of ${events} events, ${batch} a request, ${connections} connections`);
-        const turn = (processes: readonly ServerProcess[]) => async (): Promise<Turn> =>
-          await measure(processes, writeKey, makeBodies(events, batch), events, connections);
+      for (const load of loads) {
+        const { batch, contents, events, connections } = load;
+        const what = `${batch} ${contents === "small" ? "small " : ""}a request`;
+        say(`${rounds} rounds of ${events} events, ${what}, ${connections} connections`);
+        const turn = (processes: readonly ServerProcess[]) => () => measure(processes, writeKey, load);
         const turns = await interleave<string, Turn>(
           rounds,
           Object.fromEntries(Object.entries(sides).map(([name, processes]) => [name, turn(processes)])),
         );
-        for (const [name, taken] of Object.entries(turns)) {
-          const cpuUs = median(taken.map((one) => one.cpuUs));
+        const cpuUsOf = (name: string): number => median(turns[name]!.map(({ cpuUs }) => cpuUs));
+        for (const name of Object.keys(sides)) {
+          const cpuUs = cpuUsOf(name);
           const goal = batch === goalBatch ? goals[name] : undefined;
           const judged: Judged = goal === undefined ? {} : { goal: `≤ ${goal}`, ok: cpuUs <= goal };
-          const ratio = cpuUs / median(turns[floor]!.map((one) => one.cpuUs));
-          add(`${name}, ${batch} a request, to the floor`, cpuUs, "µs/event", { ratio, ...judged });
-          add(`${name}, ${batch} a request`, median(taken.map((one) => one.rate)), "events/s");
+          const ratio = cpuUs / cpuUsOf(floor);
+          add(`${name}, ${what}, to reading and parsing`, cpuUs, "µs/event", { ratio, ...judged });
+          add(`${name}, ${what}`, median(turns[name]!.map(({ rate }) => rate)), "events/s");
         }
-        if (batch !== goalBatch) continue;
-        const [one, bare] = ["one process", floor].map((name) => turns[name]!);
-        const total = median(one!.map(({ cpuUs }) => cpuUs));
-        const together = median(one!.map(({ batchEvents }) => batchEvents));
-        add("events in a record, 100 a request", together, "events");
-        say(`the steps alone, in batches of ${Math.round(together / batch) * batch}`);
+        if (batch !== goalBatch || contents !== "retail") continue;
+        const together = median(turns["one process"]!.map(({ batchEvents }) => batchEvents));
+        add(`events in a record, ${what}`, together, "events");
+        say("the steps alone, in batches as they were");
         const steps = await measureSteps(places, batch, Math.max(1, Math.round(together / batch)));
-        const http = median(bare!.map(({ cpuUs }) => cpuUs)) - steps.get("JSON.parse alone")!;
-        add("where it goes: HTTP, floor without JSON.parse", http, "µs/event", { ratio: http / total });
-        for (const [name, us] of steps) add(`where it goes: ${name}`, us, "µs/event", { ratio: us / total });
-        const rest = total - http - accounted(steps);
-        add("where it goes: routing, promises, memory", rest, "µs/event", { ratio: rest / total });
+        tellSteps(cpuUsOf("one process"), cpuUsOf(floor), steps, add);
       }
     } finally {
       await Promise.all(servers.map((server) => server.stop()));
@@ -95,10 +100,9 @@ interface Turn {
 async function measure(
   processes: readonly ServerProcess[],
   writeKey: string,
-  bodies: readonly Uint8Array[],
-  events: number,
-  connections: number,
+  { batch, contents, events, connections }: Load,
 ): Promise<Turn> {
+  const bodies = makeBodies(events, batch, contents);
   const { url } = processes[0]!;
   const batchesBefore = await batchesOf(url);
   const before = await cpuMsOf(processes);
@@ -128,8 +132,18 @@ async function batchesOf(url: string): Promise<number> {
   return Number(/^weir_edge_batch_events(?:_\w+)?_count (\d+)/m.exec(text)?.[1] ?? 0);
 }
 
-// JSON.parse is in decode already, and the hop is not in one process.
-function accounted(steps: ReadonlyMap<string, number>): number {
+type Add = ReturnType<typeof linesOf>["add"];
+
+/** The table of where the time of one process goes; JSON.parse is in decode, the hop in two processes alone. */
+function tellSteps(totalUs: number, floorUs: number, steps: ReadonlyMap<string, number>, add: Add): void {
+  const tell = (name: string, us: number): void =>
+    add(`where it goes: ${name}`, us, "µs/event", { ratio: us / totalUs });
+  const httpUs = floorUs - steps.get("JSON.parse alone")!;
   const inOne = [...steps].filter(([name]) => !/^(JSON|hop)/.test(name));
-  return inOne.reduce((sum, [, us]) => sum + us, 0);
+  tell("HTTP, as the floor has it", httpUs);
+  for (const [name, us] of steps) tell(name, us);
+  tell(
+    "routing, promises, memory",
+    inOne.reduce((left, [, us]) => left - us, totalUs - httpUs),
+  );
 }

@@ -145,7 +145,7 @@ function createLots(): (round: number) => Promise<Lot> {
   let known: { round: number; lot: Lot } | undefined;
   return async (round) => {
     if (known?.round === round) return known.lot;
-    const events = makeEvents("b", round * lotRows, lotRows, day, everyMs);
+    const events = makeEvents("b", [round * lotRows, lotRows], [day, everyMs]);
     const before = known?.lot.events;
     // The one before it, since what stands at this place of the lot before was a copy itself.
     const mixed = events.map((event, at) =>
