@@ -23,11 +23,11 @@ export async function outcomesOfBatches(
       count(*)::int as known,
       coalesce(sum(received), 0)::int as received,
       coalesce(sum(stored), 0)::int as stored,
-      coalesce(sum(duplicate_claimed + duplicate_stored + refused_duplicate), 0)::int as duplicate,
-      coalesce(sum(refused - refused_duplicate + conflict), 0)::int as quarantined,
+      coalesce(sum(duplicate), 0)::int as duplicate,
+      coalesce(sum(quarantined), 0)::int as quarantined,
       coalesce(sum(expired), 0)::int as expired,
       coalesce(sum(erased), 0)::int as erased
-    from ledger
+    from ledger_outcomes
     where batch_id = any(${batchIds.map(toUuid)}::uuid[])`;
   return sums;
 }

@@ -18,9 +18,14 @@ export function createDial(host: string, port: number): () => Promise<Socket> {
     if (silent > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs * silent));
     try {
       const socket = await connectSocket(host, port);
-      silent += 1;
+      let hasSpoken = false;
       socket.once("data", () => {
+        hasSpoken = true;
         silent = 0;
+      });
+      // Counted when it closes: a pool opens many at once, and each is silent for a moment.
+      socket.once("close", () => {
+        if (!hasSpoken) silent += 1;
       });
       return socket;
     } catch (error) {

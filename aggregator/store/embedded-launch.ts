@@ -98,7 +98,7 @@ export function freePort(): Promise<number> {
 }
 
 // A process that has ended and was not waited for still has an entry; `Z` stands after its name.
-const isDefunct = (pid: number): boolean => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+export const isDefunct = (pid: number): boolean => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 
 // Every folder on the way must let strangers through.
 function isReachable(path: string): boolean {

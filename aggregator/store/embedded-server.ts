@@ -61,11 +61,8 @@ export function readPostmaster(data: string): { pid: number; port: number; ready
   return { pid, port, ready: lines[7]?.trim() === "ready" };
 }
 
-/** Starts a server on a free loopback port and waits until it takes sessions. */
-export async function startServer(
-  launch: Launch,
-  data: string,
-): Promise<{ port: number; stop: () => Promise<void> }> {
+/** Starts a server on a free loopback port, waits until it takes sessions, and answers the port. */
+export async function startServer(launch: Launch, data: string): Promise<number> {
   const port = await freePort();
   const settings = {
     listen_addresses: "127.0.0.1",
@@ -97,7 +94,7 @@ export async function startServer(
     const found = readPostmaster(data);
     if (found?.port === port && found.ready) {
       child.unref();
-      return { port, stop: () => stopServer(found.pid) };
+      return port;
     }
     if (ended || Date.now() > until) {
       throw new Error(`the server ended or was not ready; see ${join(launch.folder, "server.log")}`);
@@ -106,8 +103,13 @@ export async function startServer(
   }
 }
 
-// SIGINT is PostgreSQL's fast shutdown: sessions are ended, nothing is lost. SIGQUIT is its last resort.
-async function stopServer(pid: number): Promise<void> {
+/**
+ * Stops the server on `data`, if one runs. SIGINT is PostgreSQL's fast shutdown: sessions are ended,
+ * nothing is lost. SIGQUIT is its last resort.
+ */
+export async function stopServer(data: string): Promise<void> {
+  const pid = readPostmaster(data)?.pid;
+  if (pid === undefined) return;
   const until = Date.now() + stopMsMax;
   if (isAlive(pid)) process.kill(pid, "SIGINT");
   while (isAlive(pid) && Date.now() < until) await pause();
