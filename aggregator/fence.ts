@@ -52,10 +52,14 @@ export async function takePartitions(
   partitions: readonly number[],
 ): Promise<Map<number, Position>> {
   const wanted = [...partitions].sort((left, right) => left - right);
+  // Rows that are there are left out: a conflict with one would wait for whoever has it locked.
   await session`
     insert into log_positions (log_id, topic, partition)
     select ${log.id}, ${log.topic}, p
     from unnest(${wanted}::int[]) as p
+    where not exists (
+      select 1 from log_positions where log_id = ${log.id} and topic = ${log.topic} and partition = p
+    )
     order by p
     on conflict do nothing`;
   await session`

@@ -1,6 +1,6 @@
 // What the writer promises, on whichever store it writes.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { FencedError, OffsetError } from "../../aggregator/fence.ts";
+import { advance, FencedError, OffsetError, takePartitions } from "../../aggregator/fence.ts";
 import { storedFingerprints } from "../../aggregator/lookup.ts";
 import type { Store } from "../../aggregator/store/store.ts";
 import { outcome } from "../../shared/wire/batch.ts";
@@ -267,6 +267,25 @@ export function writeSuite(title: string, url: () => string): void {
       const both = [hand.slice(0, recordOf(many(4, 5))), hand.slice(1, recordOf(many(5, 6)))];
       await expect(hand.writer.write(both)).rejects.toMatchObject({ code: "fenced", partitions: [0] });
       expect(await rows("events")).toBe(4);
+    });
+
+    it("takes a partition from an owner that was stopped in the middle of its transaction", async () => {
+      const stopped = await store.writer();
+      const epoch = (await takePartitions(stopped, hand.identity, [0])).get(0)!.epoch;
+      const held = Promise.withResolvers<void>();
+      const broken = stopped.begin(async (tx) => {
+        await advance(tx, hand.identity, [{ partition: 0, from: 0n, to: 1n }], new Map([[0, epoch]]));
+        held.resolve();
+        await new Promise(() => {});
+      });
+      const ended = expect(broken).rejects.toThrow();
+      await held.promise;
+      const next = await hand.another();
+      expect(await next.take([0])).toEqual(new Map([[0, 0n]]));
+      await ended;
+      await next.write([hand.slice(0, recordOf(many(0, 2)))]);
+      expect(await rows("events")).toBe(2);
+      await stopped.end();
     });
 
     it("writes several partitions or none", async () => {
