@@ -6,7 +6,7 @@ import { type Bench, interleave, type Judged, linesOf, median } from "./bench.ts
 import type { Contents } from "./events.ts";
 import { makeBodies, type ServerProcess, sendAll, startServer } from "./http-load.ts";
 import type { ServerPart } from "./http-server.ts";
-import { measureSteps } from "./http-steps.ts";
+import { hopStep, measureSteps } from "./http-steps.ts";
 
 const rounds = 4;
 interface Load {
@@ -134,16 +134,15 @@ async function batchesOf(url: string): Promise<number> {
 
 type Add = ReturnType<typeof linesOf>["add"];
 
-/** The table of where the time of one process goes; JSON.parse is in decode, the hop in two processes alone. */
+/** The table of where the time of one process goes; the hop is in two processes alone. */
 function tellSteps(totalUs: number, floorUs: number, steps: ReadonlyMap<string, number>, add: Add): void {
   const tell = (name: string, us: number): void =>
     add(`where it goes: ${name}`, us, "µs/event", { ratio: us / totalUs });
-  const httpUs = floorUs - steps.get("JSON.parse alone")!;
-  const inOne = [...steps].filter(([name]) => !/^(JSON|hop)/.test(name));
-  tell("HTTP, as the floor has it", httpUs);
-  for (const [name, us] of steps) tell(name, us);
-  tell(
-    "routing, promises, memory",
-    inOne.reduce((left, [, us]) => left - us, totalUs - httpUs),
-  );
+  let leftUs = totalUs - floorUs;
+  tell(floor, floorUs);
+  for (const [name, us] of steps) {
+    tell(name, us);
+    if (name !== hopStep) leftUs -= us;
+  }
+  tell("routing, promises, memory", leftUs);
 }
