@@ -32,13 +32,19 @@ export class CopyBytes {
     this.uint32(0xffff_ffff);
   }
 
-  /** `length` bytes of `source` as uuid, bytea or any type whose binary form they are. */
+  /** `length` bytes of `source` as uuid, bytea, text or any type whose binary form they are. */
   raw(source: Uint8Array, from: number, length: number): void {
     this.fit(4 + length);
     this.uint32(length);
-    const { bytes, at } = this;
-    for (let index = 0; index < length; index += 1) bytes[at + index] = source[from + index]!;
-    this.at = at + length;
+    this.append(source, from, length);
+  }
+
+  /** The UTF-8 bytes of a JSON text as jsonb. */
+  rawJsonb(source: Uint8Array, from: number, length: number): void {
+    this.fit(5 + length);
+    this.uint32(length + 1);
+    this.bytes[this.at++] = 1;
+    this.append(source, from, length);
   }
 
   int2(value: number): void {
@@ -150,6 +156,14 @@ export class CopyBytes {
       at = this.at;
     }
     this.at = at + bytes.write(value, at, "utf8");
+  }
+
+  private append(source: Uint8Array, from: number, length: number): void {
+    const { bytes, at } = this;
+    if (length <= shortText) {
+      for (let index = 0; index < length; index += 1) bytes[at + index] = source[from + index]!;
+    } else bytes.set(source.subarray(from, from + length), at);
+    this.at = at + length;
   }
 
   private length(start: number): void {

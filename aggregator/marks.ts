@@ -1,6 +1,6 @@
 // Marks the days that stored rows touch, for whoever folds them into the read models.
 import type { TransactionSql } from "postgres";
-import { type Plan, timeOf } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 
 const dayMs = 24 * 60 * 60_000;
 
@@ -13,7 +13,7 @@ export async function markDays(tx: TransactionSql, plan: Plan, writer: number): 
   let [lastDay, lastProject] = [-1, ""];
   for (const one of plan.kept) {
     if (one.fate !== "stored") continue;
-    const day = Math.floor(timeOf(one) / dayMs);
+    const day = Math.floor(one.time / dayMs);
     const { project } = one.decoded.record.batch;
     if (day === lastDay && project === lastProject) continue;
     [lastDay, lastProject] = [day, project];

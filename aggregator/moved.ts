@@ -2,7 +2,7 @@
 // identity hash, and one at a time.
 import type { TransactionSql } from "postgres";
 import { storedFingerprints, uuidOf } from "./lookup.ts";
-import type { Candidate, Plan } from "./plan.ts";
+import { type Candidate, hashOf, type Plan } from "./plan.ts";
 
 /**
  * Takes the lock under which moved and unmoved copies cannot miss each other: alone for a transaction
@@ -34,14 +34,14 @@ export async function settleMoved(tx: TransactionSql, plan: Plan, found: boolean
   const moved = plan.kept.filter((one) => one.isMoved);
   if (!found && moved.length === 0) return;
   const known = found ? await movedKeys(tx, plan.kept) : new Map<string, string>();
-  const originals = plan.kept.flatMap((one) => known.get(one.hash) ?? one.unmovedKey ?? []);
+  const originals = plan.kept.flatMap((one) => known.get(hashOf(one)) ?? one.unmovedKey ?? []);
   const stored = await storedFingerprints(tx, [...new Set(originals)]);
   for (const one of plan.kept) {
-    const original = known.get(one.hash) ?? one.unmovedKey;
+    const original = known.get(hashOf(one)) ?? one.unmovedKey;
     if (original === undefined) continue;
     one.stored = stored.get(original);
     // Known as moved and yet not stored: it was removed since, and its copies stay out with it.
-    if (one.stored !== undefined || known.has(one.hash)) one.fate = "duplicate";
+    if (one.stored !== undefined || known.has(hashOf(one))) one.fate = "duplicate";
   }
   await enter(
     tx,
@@ -52,7 +52,7 @@ export async function settleMoved(tx: TransactionSql, plan: Plan, found: boolean
 async function movedKeys(tx: TransactionSql, kept: readonly Candidate[]): Promise<Map<string, string>> {
   const rows = await tx`
     select m.identity_hash, uuid_send(m.id) as id
-    from unnest(${kept.map((one) => hexOf(one.hash))}::text[]) as h(hex)
+    from unnest(${kept.map((one) => hexOf(hashOf(one)))}::text[]) as h(hex)
     join moved_events m on m.identity_hash = decode(h.hex, 'hex')`;
   return new Map(
     rows.map((row) => [
@@ -64,7 +64,7 @@ async function movedKeys(tx: TransactionSql, kept: readonly Candidate[]): Promis
 
 async function enter(tx: TransactionSql, moved: readonly Candidate[]): Promise<void> {
   if (moved.length === 0) return;
-  const rows = moved.map((one) => ({ hash: hexOf(one.hash), id: uuidOf(one.key) }));
+  const rows = moved.map((one) => ({ hash: hexOf(hashOf(one)), id: uuidOf(one.key) }));
   const { count } = await tx`
     insert into moved_events (identity_hash, id)
     select decode(hash, 'hex'), id

@@ -4,8 +4,8 @@ import type { Store } from "./store/store.ts";
 
 /** Makes what is missing; remembers what is there. */
 export interface Partitions {
-  /** `times` in epoch ms. Nothing is to be done on a hypertable, which makes its own chunks. */
-  ensure(times: Iterable<number>): Promise<void>;
+  /** Events by their time, epoch ms. Nothing is to be done on a hypertable, which makes its own chunks. */
+  ensure(events: readonly { time: number }[]): Promise<void>;
   /** Forgets what was known, after an error that a missing partition may have caused. */
   forget(): void;
 }
@@ -13,11 +13,15 @@ export interface Partitions {
 export function createPartitions(store: Store): Partitions {
   const known = new Set<number>();
   return {
-    async ensure(times) {
+    async ensure(events) {
       if (store.flavour !== "postgresql") return;
       const missing = new Set<number>();
-      for (const time of times) {
+      // Events come in the order of their times, so that most are of the month before them.
+      let [from, to] = [0, 0];
+      for (const { time } of events) {
+        if (time >= from && time < to) continue;
         const month = monthOf(time);
+        [from, to] = [startOf(month), startOf(month + 1)];
         if (!known.has(month)) missing.add(month);
       }
       for (const month of [...missing].sort((left, right) => left - right)) {
@@ -34,7 +38,7 @@ export function createPartitions(store: Store): Partitions {
 async function make(sql: Sql, month: number): Promise<void> {
   const from = firstOf(month);
   const to = firstOf(month + 1);
-  const name = `events_${from.slice(0, "yyyy-mm".length).replace("-", "_")}`;
+  const name = `events_${from.split("-", 2).join("_")}`;
   await sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(hashtextextended(current_schema() || '.partitions', 0))`;
     const [found] = await tx`select to_regclass(${name}) is not null as made`;
@@ -50,7 +54,9 @@ function monthOf(time: number): number {
   return date.getUTCFullYear() * 12 + date.getUTCMonth();
 }
 
+const startOf = (month: number): number => Date.UTC(Math.floor(month / 12), month % 12);
+
 function firstOf(month: number): string {
   const year = String(Math.floor(month / 12)).padStart(4, "0");
-  return `${year}-${String((month % 12) + 1).padStart(2, "0")}-01 00:00:00+00`;
+  return `${year}-${String((month % 12) + 1).padStart(2, "0")}-01T00:00:00Z`;
 }

@@ -11,12 +11,13 @@ import { putRow } from "./rows.ts";
 /** What becomes of a published event. */
 export type Fate = "stored" | "duplicate" | "conflict" | "unwritable";
 
-/** A published event. `key` and `hash` are 16 bytes as a latin1 text: they sort as uuid and bytea do. */
+/** A published event. `key` is its id, 16 bytes as a latin1 text, which sorts as uuid does. */
 export interface Candidate {
   decoded: DecodedRecord;
   index: number;
   key: string;
-  hash: string;
+  /** The event time in its id, epoch ms. */
+  time: number;
   fate: Fate;
   /** The kept event of this transaction that it is a copy of. */
   first: Candidate | undefined;
@@ -87,7 +88,9 @@ export function fingerprintOf({ decoded, index }: Candidate): Buffer {
   );
 }
 
-export const timeOf = (one: Candidate): number => eventTimeOf(one.decoded.record.batch.ids, one.index * 16);
+/** The 16 bytes of an event's identity hash as a latin1 text. */
+export const hashOf = ({ decoded, index }: Candidate): string =>
+  viewOf(decoded.record.batch.hashes).toString("latin1", index * 16, index * 16 + 16);
 
 // The same rules as the store's own: the id decides, and for moved events the identity hash.
 function dropCopies(records: readonly DecodedRecord[], unwritable: ReadonlyMap<string, string>): Candidate[] {
@@ -98,14 +101,13 @@ function dropCopies(records: readonly DecodedRecord[], unwritable: ReadonlyMap<s
   for (const decoded of records) {
     const { batch, outcomes } = decoded.record;
     const ids = viewOf(batch.ids);
-    const hashes = viewOf(batch.hashes);
     for (let index = 0; index < batch.count; index += 1) {
       if (!isPublished(outcomes[index]!)) continue;
       const one: Candidate = {
         decoded,
         index,
         key: ids.toString("latin1", index * 16, index * 16 + 16),
-        hash: hashes.toString("latin1", index * 16, index * 16 + 16),
+        time: eventTimeOf(batch.ids, index * 16),
         fate: "stored",
         first: undefined,
         stored: undefined,
@@ -122,7 +124,7 @@ function dropCopies(records: readonly DecodedRecord[], unwritable: ReadonlyMap<s
       if ((batch.flags[index]! & flag.moved) !== 0) readMoved(one);
       const first =
         byKey.get(one.key) ??
-        (movedByHash.size > 0 ? movedByHash.get(one.hash) : undefined) ??
+        (movedByHash.size > 0 ? movedByHash.get(hashOf(one)) : undefined) ??
         (one.unmovedKey === undefined ? undefined : byKey.get(one.unmovedKey));
       if (first !== undefined) {
         one.first = first;
@@ -130,7 +132,7 @@ function dropCopies(records: readonly DecodedRecord[], unwritable: ReadonlyMap<s
         continue;
       }
       byKey.set(one.key, one);
-      if (one.isMoved) movedByHash.set(one.hash, one);
+      if (one.isMoved) movedByHash.set(hashOf(one), one);
     }
   }
   return candidates;
@@ -175,7 +177,9 @@ async function encode(kept: readonly Candidate[], unwritable: Map<string, string
     const one = kept[at]!;
     one.rowStart = rows.at;
     try {
-      putRow(rows, one.decoded.record.batch, one.index, unpackEvent(bodyOf(one.decoded, one.index)));
+      const { record, bodyStarts } = one.decoded;
+      const start = bodyStarts[one.index]!;
+      putRow(rows, record.batch, one.index, start, start + record.batch.sizes[one.index]!);
     } catch (error) {
       rows.at = one.rowStart;
       unwritable.set(placeOf(one), error instanceof Error ? error.message : "unknown");

@@ -125,6 +125,7 @@ export async function noteRetransmissions(
 
 function refusedOf(decoded: DecodedRecord): { decoded: DecodedRecord; row: Kept }[] {
   const { batch, outcomes } = decoded.record;
+  if (!outcomes.includes(outcome.refused)) return [];
   const refusals = new Map(batch.refusals.map((refusal) => [refusal.index, refusal]));
   const rows: { decoded: DecodedRecord; row: Kept }[] = [];
   for (let index = 0; index < batch.count; index += 1) {

@@ -1,29 +1,29 @@
 // One event as one row of the events table: which columns, in which order, of which type.
-import type { EventFields } from "../shared/event/event.ts";
 import { eventTimeOf, fingerprintBytes } from "../shared/event/identity.ts";
 import type { Batch } from "../shared/wire/batch.ts";
+import { unpackEvent } from "../shared/wire/packed-event.ts";
 import type { CopyBytes } from "./copy-bytes.ts";
+import { transcode } from "./transcode.ts";
 
-/** The columns written, in the order of `putRow`; `stored_at` is the transaction's time by default. */
+/** The columns written: those of the batch, then those of the packed event in the order they are packed. */
 export const eventColumns = [
   "id",
   "event_time",
-  "client_time",
   "received_at",
   "fingerprint",
-  "clock_offset_ms",
-  "seq",
-  "version",
   "flags",
-  "identity",
   "project_id",
+  "identity",
+  "client_time",
   "type",
+  "version",
   "event_id",
   "aggregate_id",
   "user_id",
   "anonymous_id",
   "session_id",
   "stream_id",
+  "seq",
   "country",
   "city",
   "device",
@@ -33,35 +33,45 @@ export const eventColumns = [
   "payload",
   "context",
   "metadata",
+  "clock_offset_ms",
 ] as const;
 
-/** Their names as SQL lists them. */
+/** Their names as SQL lists them; `stored_at` is the transaction's time by default. */
 export const eventColumnList: string = eventColumns.join(", ");
 
 /**
- * Writes event `index` of a batch. Throws, leaving a part of a row behind, where a value is of another
- * kind than its column; the caller puts `rows.at` back and takes the event as unwritable.
+ * Writes event `index` of a batch, whose packed bytes lie from `start` to `end` of its bodies. Throws,
+ * leaving a part of a row behind, where a value is of another kind than its column; the caller puts
+ * `rows.at` back and takes the event as unwritable.
  */
-export function putRow(rows: CopyBytes, batch: Batch, index: number, event: EventFields): void {
+export function putRow(rows: CopyBytes, batch: Batch, index: number, start: number, end: number): void {
   rows.row(eventColumns.length);
   rows.raw(batch.ids, index * 16, 16);
   rows.time(eventTimeOf(batch.ids, index * 16));
-  rows.time(event.clientTime);
   rows.time(batch.receivedAt);
   rows.raw(batch.fingerprints, index * fingerprintBytes, fingerprintBytes);
-  rows.int8(event.clockOffsetMs);
-  rows.int8(event.seq);
-  rows.int4(event.version);
   rows.int2(batch.flags[index]!);
-  rows.text(event.identity);
   rows.text(batch.project);
+  const { at } = rows;
+  if (transcode(rows, batch.bodies, start, end)) return;
+  rows.at = at;
+  putFields(rows, batch.bodies.subarray(start, end));
+}
+
+// The general way for any packing, and the one that names what is wrong.
+function putFields(rows: CopyBytes, bytes: Uint8Array): void {
+  const event = unpackEvent(bytes);
+  rows.text(event.identity);
+  rows.time(event.clientTime);
   rows.text(event.type);
+  rows.int4(event.version);
   rows.text(event.eventId);
   rows.text(event.aggregateId);
   rows.text(event.userId);
   rows.text(event.anonymousId);
   rows.text(event.sessionId);
   rows.text(event.streamId);
+  rows.int8(event.seq);
   rows.text(event.country);
   rows.text(event.city);
   rows.text(event.device);
@@ -71,4 +81,5 @@ export function putRow(rows: CopyBytes, batch: Batch, index: number, event: Even
   rows.jsonb(event.payload);
   rows.jsonb(event.context);
   rows.jsonb(event.metadata);
+  rows.int8(event.clockOffsetMs);
 }

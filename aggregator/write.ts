@@ -10,7 +10,7 @@ import { type DecodedSlice, decodeSlice, isDecoded, type Slice, type UnreadableR
 import { FencedError, OffsetError, readPositions, type Span, takePartitions } from "./fence.ts";
 import { movedLockKey } from "./moved.ts";
 import { createPartitions } from "./partitions.ts";
-import { makePlan, timeOf } from "./plan.ts";
+import { makePlan } from "./plan.ts";
 import { findUnwritable } from "./poison.ts";
 import { createInserter } from "./stage.ts";
 import { isAway, isPassing, isRefusal, withDeadline } from "./store/errors.ts";
@@ -70,7 +70,7 @@ export async function createWriter(options: WriterOptions): Promise<Writer> {
     )) as T;
 
   const attempt = async (prepared: Prepared): Promise<WriteAnswer> => {
-    await partitions.ensure(prepared.plan.kept.map(timeOf));
+    await partitions.ensure(prepared.plan.kept);
     const started = clock.now();
     try {
       if (ground.movedKey === 0n) ground.movedKey = await transact(movedLockKey);

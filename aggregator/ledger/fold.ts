@@ -37,9 +37,11 @@ export function tally(
       refused_duplicate: 0,
     });
   }
+  // Candidates come record by record.
+  let [last, counts]: [DecodedRecord | undefined, Tally | undefined] = [undefined, undefined];
   for (const { decoded, fate } of candidates) {
-    const found = tallies.get(decoded);
-    if (found !== undefined) found[column[fate]] += 1;
+    if (decoded !== last) [last, counts] = [decoded, tallies.get(decoded)];
+    if (counts !== undefined) counts[column[fate]] += 1;
   }
   return tallies;
 }
