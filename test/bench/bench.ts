@@ -11,8 +11,19 @@ export interface BenchLine {
   ok: boolean | null;
 }
 
-/** What a run was asked for. */
+/** How a figure is judged: the ratio it has to another side, and the goal with what makes it met. */
+export interface Judged {
+  ratio?: number;
+  goal?: string;
+  ok?: boolean;
+}
+
+/** Tells one figure as soon as it is known, so that what fails later takes none of it away. */
+export type Add = (name: string, value: number, unit: string, judged?: Judged) => void;
+
+/** What a benchmark runs with. */
 export interface BenchOptions {
+  add: Add;
   /** Tells a person how far it is. */
   say(text: string): void;
   /** `--long`: what takes longer than three minutes, too. */
@@ -25,29 +36,7 @@ export interface Bench {
   needs: readonly string[];
   /** Services that a part of it stands on; without them the other parts run. */
   wants?: readonly string[];
-  run(options: BenchOptions): Promise<BenchLine[]>;
-}
-
-/** How a figure is judged: the ratio it has to another side, and the goal with what makes it met. */
-export interface Judged {
-  ratio?: number;
-  goal?: string;
-  ok?: boolean;
-}
-
-/** Makes the lines of one benchmark. */
-export function linesOf(bench: string): {
-  lines: BenchLine[];
-  add(name: string, value: number, unit: string, judged?: Judged): void;
-} {
-  const lines: BenchLine[] = [];
-  return {
-    lines,
-    add(name, value, unit, { ratio = Number.NaN, goal, ok } = {}) {
-      const shown = Number.isNaN(ratio) ? null : ratio;
-      lines.push({ bench, name, value, unit, ratio: shown, goal: goal ?? null, ok: ok ?? null });
-    },
-  };
+  run(options: BenchOptions): Promise<void>;
 }
 
 /** The median of a list with at least one number. */

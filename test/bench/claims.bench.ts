@@ -8,7 +8,7 @@ import { createSqliteClaims } from "../../collector/claims/sqlite.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { claimDoneMs } from "../../shared/limits.ts";
 import { serviceUrl } from "../support/services.ts";
-import { type Bench, interleave, linesOf, median, ratioOf, type Spent, spend } from "./bench.ts";
+import { type Bench, interleave, median, ratioOf, type Spent, spend } from "./bench.ts";
 
 const rounds = 7;
 const batchKeys = 500;
@@ -20,8 +20,7 @@ const lanesOf = [1, 4] as const;
 export default {
   name: "claims",
   needs: ["redis"],
-  async run({ say }) {
-    const { lines, add } = linesOf("claims");
+  async run({ add, say }) {
     const url = serviceUrl("redis");
     const admin = new Bun.RedisClient(url);
     const claims = createRedisClaims({ url, prefix: systemClock.random(8) });
@@ -69,7 +68,6 @@ export default {
       admin.close();
       rmSync(folder, { recursive: true, force: true });
     }
-    return lines;
   },
 } satisfies Bench;
 

@@ -2,7 +2,7 @@
 import { systemClock } from "../../shared/clock.ts";
 import { openLog } from "../../shared/log/open.ts";
 import { serviceUrl } from "../support/services.ts";
-import { type Bench, interleave, type Judged, linesOf, median } from "./bench.ts";
+import { type Add, type Bench, interleave, type Judged, median } from "./bench.ts";
 import type { Contents } from "./events.ts";
 import { makeBodies, type ServerProcess, sendAll, startServer } from "./http-load.ts";
 import type { ServerPart } from "./http-server.ts";
@@ -32,8 +32,7 @@ const settleMs = 50;
 export default {
   name: "http",
   needs: ["redis", "kafka"],
-  async run({ say }) {
-    const { lines, add } = linesOf("http");
+  async run({ add, say }) {
     const random = Buffer.from(systemClock.random(4)).toString("hex");
     const places = {
       logUrl: serviceUrl("kafka"),
@@ -86,7 +85,6 @@ export default {
     } finally {
       await Promise.all(servers.map((server) => server.stop()));
     }
-    return lines;
   },
 } satisfies Bench;
 
@@ -131,8 +129,6 @@ async function batchesOf(url: string): Promise<number> {
   const text = response?.status === 200 ? await response.text() : "";
   return Number(/^weir_edge_batch_events(?:_\w+)?_count (\d+)/m.exec(text)?.[1] ?? 0);
 }
-
-type Add = ReturnType<typeof linesOf>["add"];
 
 /** The table of where the time of one process goes; the hop is in two processes alone. */
 function tellSteps(totalUs: number, floorUs: number, steps: ReadonlyMap<string, number>, add: Add): void {

@@ -3,7 +3,7 @@ import { openStore } from "../../aggregator/store/open.ts";
 import type { Store } from "../../aggregator/store/store.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { serviceUrl } from "../support/services.ts";
-import { type Bench, interleave, linesOf, median, percentile } from "./bench.ts";
+import { type Bench, interleave, median, percentile } from "./bench.ts";
 import { makeBodies, startServer } from "./http-load.ts";
 import { startThree } from "./ingest-processes.ts";
 
@@ -21,8 +21,7 @@ const storedMsMax = 30_000;
 export default {
   name: "ingest",
   needs: ["redis", "kafka", "timescale"],
-  async run({ say }) {
-    const { lines, add } = linesOf("ingest");
+  async run({ add, say }) {
     const three = await startThree();
     const bare = { logUrl: "", topic: "", claimsUrl: "", collectorUrl: "", secret: "", writeKey: "" };
     const floor = await startServer({ part: "floor", ...bare });
@@ -53,7 +52,6 @@ export default {
       await store.sql.unsafe(`drop schema if exists ${three.schema} cascade`);
       await store.close();
     }
-    return lines;
   },
 } satisfies Bench;
 

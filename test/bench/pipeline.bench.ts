@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { retail } from "../support/retail.ts";
-import { type Bench, linesOf, median } from "./bench.ts";
+import { type Bench, median } from "./bench.ts";
 
 const rounds = 3;
 /** A file is repeated until it holds so many events: less would measure the start. */
@@ -23,8 +23,7 @@ const root = join(import.meta.dirname, "../..");
 export default {
   name: "pipeline",
   needs: [],
-  async run({ say, isLong }) {
-    const { lines, add } = linesOf("pipeline");
+  async run({ add, say, isLong }) {
     const folder = mkdtempSync(join(tmpdir(), "weir-bench-"));
     try {
       const { file, facts } = retail();
@@ -63,7 +62,6 @@ export default {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-    return lines;
   },
 } satisfies Bench;
 

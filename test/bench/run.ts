@@ -1,6 +1,6 @@
 // Runs the benchmarks: `npm run bench [-- NAME…] [--json] [--save] [--long]`. --save renews their blocks in RESULTS.md.
 import setup, { missingName, urlName } from "../services/setup.ts";
-import type { Bench, BenchLine } from "./bench.ts";
+import type { Add, Bench, BenchLine } from "./bench.ts";
 import { rowOf, saveTables } from "./table.ts";
 
 const benches: Readonly<Record<string, () => Promise<{ default: Bench }>>> = {
@@ -40,10 +40,16 @@ try {
     if (bench.needs.some(isMissing)) continue;
     const say = (text: string): void => console.error(`${bench.name}: ${text}`);
     const isLong = flags.includes("--long") || process.env["WEIR_TEST_LONG"] === "1";
-    for (const line of await bench.run({ say, isLong })) {
+    const add: Add = (name, value, unit, { ratio, goal, ok } = {}) => {
+      const judged = { ratio: ratio ?? null, goal: goal ?? null, ok: ok ?? null };
+      const line: BenchLine = { bench: bench.name, name, value, unit, ...judged };
       lines.push(line);
       console.log(flags.includes("--json") ? JSON.stringify(line) : rowOf(line));
-    }
+    };
+    await bench.run({ add, say, isLong }).catch((error: unknown) => {
+      console.error(`FAILED: ${bench.name}`, error);
+      process.exitCode = 1;
+    });
   }
 } finally {
   await stop();

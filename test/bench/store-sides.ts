@@ -45,7 +45,7 @@ export async function writePath(store: Store): Promise<StoreSide<readonly Uint8A
 
 /** Binary COPY of the very rows, made beforehand, into the same table: what no writer can be faster than. */
 export async function rawCopy(store: Store, at: number): Promise<StoreSide<readonly Uint8Array[]>> {
-  await createPartitions(store).ensure([at]);
+  await createPartitions(store).ensure([{ time: at }]);
   const session = await store.writer();
   return async (records) => {
     const { records: read } = decodeSlice({ partition: 0, records: readAs(0n, records) });

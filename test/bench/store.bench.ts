@@ -7,11 +7,11 @@ import type { Store } from "../../aggregator/store/store.ts";
 import { closeScene, countRows, openScene } from "../aggregator/scene.ts";
 import { urlName } from "../services/setup.ts";
 import {
+  type Add,
   type Bench,
   type BenchOptions,
   interleave,
   type Judged,
-  linesOf,
   median,
   ratioOf,
   type Spent,
@@ -32,8 +32,6 @@ const copyEvery = 7;
 const day = Date.UTC(2026, 2, 10);
 const everyMs = 86_400_000 / ((rounds + 1) * lotRows);
 
-const { lines, add } = linesOf("store");
-
 export default {
   name: "store",
   needs: [],
@@ -50,11 +48,10 @@ export default {
       await server.close();
       rmSync(folder, { recursive: true, force: true });
     }
-    return lines;
   },
 } satisfies Bench;
 
-async function measure(open: () => Promise<Store>, { say }: BenchOptions): Promise<void> {
+async function measure(open: () => Promise<Store>, { add, say }: BenchOptions): Promise<void> {
   const scenes = {
     fresh: await open(),
     copies: await open(),
@@ -84,7 +81,7 @@ async function measure(open: () => Promise<Store>, { say }: BenchOptions): Promi
     if (String(stored) !== String(expected)) throw new Error(`${stored} rows are stored, not ${expected}`);
     const tell = (name: string, rows: number): number[] =>
       spent[name]!.map(({ wallMs }) => (rows / wallMs) * 1000);
-    tellLines(place, {
+    tellLines(place, add, {
       raw: tell("raw", lotRows),
       fresh: tell("fresh", lotRows),
       copies: tell("copies", lotRows),
@@ -106,7 +103,7 @@ interface Rates {
   freshCpuUs: number[];
 }
 
-function tellLines(place: string, rates: Rates): void {
+function tellLines(place: string, add: Add, rates: Rates): void {
   const { raw, fresh, copies, values, fewValues, freshCpuUs } = rates;
   const atLeast = (ratio: number, bound: number) => ({ ratio, goal: `≥ ${bound}`, ok: ratio >= bound });
   const tell = (name: string, figures: readonly number[], unit: string, judged: Judged = {}): void =>
