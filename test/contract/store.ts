@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { migrate } from "../../aggregator/store/migrate.ts";
 import { openStore } from "../../aggregator/store/open.ts";
 import type { Store, StoreFlavour } from "../../aggregator/store/store.ts";
@@ -33,6 +33,7 @@ export function storeContract(title: string, place: () => StoreUnderTest): void 
         writeFileSync(join(folder, file), readFileSync(join(ownMigrations, file)));
       }
     });
+    afterEach(() => rmSync(folder, { recursive: true, force: true }));
     afterAll(async () => {
       await store.sql`drop schema if exists weir_contract cascade`;
       await store.close();
