@@ -66,7 +66,9 @@ function readFolder(folder: string): Migration[] {
 // The schema, the list of what was applied, and once for ever which variant this schema is of.
 async function prepare(session: Sql, store: Store): Promise<"plain" | "timescale"> {
   return await underLock(session, store.schema, async (tx) => {
-    await tx`create schema if not exists ${tx(store.schema)}`;
+    // The right to make one is asked for even where it is there, and not everybody who migrates has it.
+    const [made] = await tx`select 1 from pg_namespace where nspname = ${store.schema}`;
+    if (made === undefined) await tx`create schema ${tx(store.schema)}`;
     await tx`
       create table if not exists schema_migrations (
         name text not null,
