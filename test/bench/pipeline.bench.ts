@@ -1,5 +1,5 @@
 // The whole pipeline, embedded: `weir import` into a fresh folder, its rate and the memory of its process.
-import { createReadStream, createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createReadStream, createWriteStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -42,6 +42,7 @@ export default {
       const goal = `≥ ${rateGoal.toLocaleString("en")}`;
       add(`import of ${events} events, embedded`, rate, "events/s", { goal, ok: rate >= rateGoal });
       add("from the first byte of the command to its end", median(runs.map((run) => run.seconds)), "s");
+      add("our processor time, without PostgreSQL's", median(runs.map((run) => run.cpuUs)), "µs/event");
       const judge = (mb: number) => ({ goal: `≤ ${memoryGoalMb}`, ok: mb <= memoryGoalMb });
       add("peak memory of our process, highest round", peakMb, "MB", judge(peakMb));
       if (isLong) {
@@ -71,6 +72,8 @@ interface Run {
   /** With everything: starting, making the database, ending. */
   seconds: number;
   peakMb: number;
+  /** Our own processor time an event, without PostgreSQL's; not a number where the system does not tell. */
+  cpuUs: number;
 }
 
 async function importInto(dataDir: string, file: string, events: number): Promise<Run> {
@@ -81,9 +84,10 @@ async function importInto(dataDir: string, file: string, events: number): Promis
     stdout: "pipe",
     stderr: "inherit",
   });
-  let peakKb = 0;
+  let [peakKb, cpuMs] = [0, Number.NaN];
   const timer = setInterval(() => {
     peakKb = Math.max(peakKb, peakKbOf(child.pid));
+    cpuMs = cpuMsOf(child.pid) ?? cpuMs;
   }, lookMs);
   try {
     const output = await new Response(child.stdout).text();
@@ -94,18 +98,36 @@ async function importInto(dataDir: string, file: string, events: number): Promis
     const seconds = (performance.now() - startedAt) / 1000;
     // Where there is no /proc the system tells at the end, and may mean the database it waited for.
     const peakMb = peakKb > 0 ? peakKb / 1024 : (child.resourceUsage()?.maxRSS ?? 0) / 1024 / 1024;
-    return { rate: Number(result["events_per_second"]), seconds, peakMb };
+    const cpuUs = (cpuMs * 1000) / events;
+    return { rate: Number(result["events_per_second"]), seconds, peakMb, cpuUs };
   } finally {
     clearInterval(timer);
     rmSync(dataDir, { recursive: true, force: true });
   }
 }
 
+// What the process has used so far, in ticks of 10 ms; undefined where there is no /proc, or no process.
+function cpuMsOf(pid: number): number | undefined {
+  const text = readOf(pid, "stat");
+  if (text === "") return undefined;
+  // The name, in brackets, may hold spaces; user and system time are the 12th and 13th field behind it.
+  const fields = readFileSync(path, "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 // The most that the process ever had in memory, shared pages included.
 function peakKbOf(pid: number): number {
-  const path = `/proc/${pid}/status`;
-  if (!existsSync(path)) return 0;
-  return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(path, "utf8"))?.[1] ?? 0);
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(readOf(pid, "status"))?.[1] ?? 0);
+}
+
+function readOf(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 /** Writes a file `times` over, each time under other event ids; answers its path. */
