@@ -111,9 +111,7 @@ function cpuMsOf(pid: number): number | undefined {
   const text = readOf(pid, "stat");
   if (text === "") return undefined;
   // The name, in brackets, may hold spaces; user and system time are the 12th and 13th field behind it.
-  const fields = readFileSync(path, "utf8")
-    .replace(/^.*\) /s, "")
-    .split(" ");
+  const fields = text.replace(/^.*\) /s, "").split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
