@@ -26,8 +26,11 @@ export function kafkaLog(url: string, options: LogOptions & { deadlineMs?: numbe
     },
     async consumer(group) {
       const topic = await describe();
+      const { identity } = topic;
       const reader = kafkaReader(target, topic, clientId);
-      return kafkaConsumer({ target, identity: topic.identity, group, clientId, logger, reader });
+      // A group's leader shares out its own topics among all members, also those that read another one.
+      const groupOfTopic = `${group}.${identity.topic}`;
+      return kafkaConsumer({ target, identity, group: groupOfTopic, clientId, logger, reader });
     },
     reader: async () => kafkaReader(target, await describe(), clientId),
   };

@@ -253,6 +253,14 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       }
     });
 
+    it("keeps apart groups of one name that read two topics", async () => {
+      const logs = await Promise.all([made(2), made(3)]);
+      const owners = logs.map(() => createOwner());
+      const consumers = await Promise.all(logs.map(({ consumer }) => consumer()));
+      await Promise.all(consumers.map((consumer, at) => consumer.run(owners[at]!)));
+      await until("both own all", () => owners[0]!.owned().length === 2 && owners[1]!.owned().length === 3);
+    });
+
     it("waits at close for what is being delivered", async () => {
       const { producer, consumer } = await made(1);
       await (await producer()).publish(0, bytes("x"));
