@@ -39,6 +39,7 @@ describeWith(["redis", "kafka", "postgres"], "three processes over TLS, with pas
   };
   const token = secret("token");
   const edgeSecret = secret("edge");
+  const sentAt = new Date().toISOString();
   let kafka: RunningKafkaTls;
   let redis: RunningRedisTls;
   let server: Awaited<ReturnType<typeof startPostgresTls>>;
@@ -144,7 +145,9 @@ describeWith(["redis", "kafka", "postgres"], "three processes over TLS, with pas
       WEIR_KEYS_URL: aggregator.url,
       WEIR_DATA_DIR: join(folder, "edge"),
     });
-    const body = '{"events":[{"event_id":"1","type":"signup","user_id":"ada"}]}';
+    const body = JSON.stringify({
+      events: [{ event_id: "1", type: "signup", user_id: "ada", timestamp: sentAt }],
+    });
     const send = async (): Promise<unknown> => {
       const headers = { authorization: `Bearer ${key}` };
       return await (await fetch(`${edge.url}/v1/events`, { method: "POST", headers, body })).json();
