@@ -1,41 +1,38 @@
 // Three processes while Redis, Kafka or PostgreSQL is gone: nothing acknowledged is lost or counted twice.
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Gate, startGate } from "../aggregator/gate.ts";
 import { type RunningKafka, startKafka } from "../services/kafka.ts";
+import { launchPostgres, type RunningPostgres } from "../services/postgres.ts";
 import { launchRedis, type RunningRedis } from "../services/redis.ts";
 import { isReady } from "../support/processes.ts";
 import { retailSample } from "../support/retail.ts";
-import { describeWith, serviceUrl } from "../support/services.ts";
+import { describeWith } from "../support/services.ts";
 import { startThreeProcesses, succeeded, type ThreeProcesses } from "../support/three-processes.ts";
 import { until } from "../support/until.ts";
 
 const minutes = 5 * 60_000;
 
-describeWith(["redis", "kafka", "timescale"], "three processes whose services go and come back", () => {
+describeWith(["redis", "kafka", "postgres"], "three processes whose services go and come back", () => {
   const { file, facts } = retailSample();
   let redis: RunningRedis;
   let kafka: RunningKafka;
-  let gate: Gate;
+  let postgres: RunningPostgres;
   let weir: ThreeProcesses;
 
   beforeAll(async () => {
-    const store = new URL(serviceUrl("timescale"));
-    gate = await startGate(Number(store.port));
-    const gated = new URL(store);
-    gated.port = `${gate.port}`;
+    postgres = await launchPostgres();
     redis = await launchRedis();
     const started = await startKafka();
     if ("missing" in started) throw new Error(started.missing);
     kafka = started;
-    weir = await startThreeProcesses(
-      { log: kafka.url, claims: redis.url, store: store.href },
-      ["claims", "log", "store"],
-      gated.href,
-    );
+    weir = await startThreeProcesses({ log: kafka.url, claims: redis.url, store: postgres.url }, [
+      "claims",
+      "log",
+      "store",
+    ]);
   }, minutes);
   afterAll(async () => {
     await weir?.close();
-    await Promise.all([redis?.stop(), kafka?.stop(), gate?.close()]);
+    await Promise.all([redis?.stop(), kafka?.stop(), postgres?.stop()]);
   }, minutes);
 
   /** Sends the file slowly enough for something to happen on the way, and its copies. */
@@ -74,17 +71,16 @@ describeWith(["redis", "kafka", "timescale"], "three processes whose services go
   );
 
   it(
-    "take events while the store is down, and store them once it is back",
+    "take events while the store is down, which crashed half-way, and store them once it is back",
     async () => {
-      gate.shut();
-      await until("the aggregator says so", 30_000, async () => !(await isReady(weir.aggregator.url)));
-      const sent = succeeded(await loadSlowly("store")).result;
+      const loading = loadSlowly("store");
+      await ackedIn("store", 20);
+      await postgres.crash();
+      const sent = succeeded(await loading).result;
       expect(sent).toMatchObject({ failed: 0, retries: 0, ok: true });
+      await until("the aggregator says so", 30_000, async () => !(await isReady(weir.aggregator.url)));
       expect(await isReady(weir.edge.url)).toBe(true);
-      const [before] = await weir.store.sql`
-        select count(*)::int as held from events where project_id = 'store'`;
-      expect(before?.["held"]).toBe(0);
-      gate.open();
+      await postgres.restart();
       await until("the aggregator is ready again", 60_000, () => isReady(weir.aggregator.url));
       await isExact("store", sent["copies"]);
     },

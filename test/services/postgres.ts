@@ -32,10 +32,25 @@ function findPrograms(): string {
   return usable.at(-1) ?? join(findBinaries().root, "bin");
 }
 
+/** A server of one's own, to be broken off and started again at will. */
+export interface RunningPostgres {
+  url: string;
+  /** Breaks every session off without a checkpoint, so that the next start has to recover. */
+  crash(): Promise<void>;
+  /** Starts it on what it had, and resolves when it takes sessions. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
 /** A plain PostgreSQL on the loopback, without a password. */
 export async function startPostgres(): Promise<Started> {
-  const server = await startServer("trust", async () => []);
-  return { url: `postgres://weir@127.0.0.1:${server.port}/postgres`, stop: server.stop };
+  return await launchPostgres();
+}
+
+/** The same, for a suite that takes it away. */
+export async function launchPostgres(): Promise<RunningPostgres> {
+  const { port, ...server } = await startServer("trust", async () => []);
+  return { url: `postgres://weir@127.0.0.1:${port}/postgres`, ...server };
 }
 
 /** The same with TLS and a password; `url` names no sslmode and holds the password. */
@@ -67,7 +82,7 @@ export async function startPostgresTls(): Promise<{ url: string; caPem: string; 
 async function startServer(
   auth: string,
   extra: (folder: string) => Promise<string[]>,
-): Promise<{ port: number; stop(): Promise<void> }> {
+): Promise<Omit<RunningPostgres, "url"> & { port: number }> {
   const programs = findPrograms();
   const folder = mkdtempSync(join(tmpdir(), "weir-postgres-"));
   own(folder);
@@ -90,24 +105,33 @@ async function startServer(
   execFileSync(join(programs, "initdb"), words, { cwd: folder, stdio: "pipe", ...identity() });
   const settings = [...serverSettings, ...(await extra(folder))];
   const port = await freePort();
-  const child = spawn(
-    join(programs, "postgres"),
-    ["-D", data, "-p", String(port), "-c", "unix_socket_directories=", ...settings],
-    { cwd: folder, stdio: "ignore", ...identity() },
-  );
+  const launch = (): ChildProcess =>
+    spawn(
+      join(programs, "postgres"),
+      ["-D", data, "-p", String(port), "-c", "unix_socket_directories=", ...settings],
+      { cwd: folder, stdio: "ignore", ...identity() },
+    );
+  const password = auth === "trust" ? "" : ":secret-of-the-test";
+  const url = `postgres://weir${password}@127.0.0.1:${port}/postgres`;
+  const tls = auth === "trust" ? false : "require";
+  let child = launch();
   const stop = async (): Promise<void> => {
     await ended(child, "SIGINT");
     rmSync(folder, { recursive: true, force: true });
   };
-  const password = auth === "trust" ? "" : ":secret-of-the-test";
-  const tls = auth === "trust" ? false : "require";
-  await answers(`postgres://weir${password}@127.0.0.1:${port}/postgres`, tls).catch(
-    async (error: unknown) => {
-      await stop();
-      throw error;
+  await answers(url, tls).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  return {
+    port,
+    crash: () => ended(child, "SIGQUIT"),
+    async restart() {
+      child = launch();
+      await answers(url, tls);
     },
-  );
-  return { port, stop };
+    stop,
+  };
 }
 
 /** Waits until a server takes a session; rejects after 30 s. */

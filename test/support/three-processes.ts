@@ -37,14 +37,10 @@ export interface ThreeProcesses {
   close(): Promise<void>;
 }
 
-/**
- * Migrates, makes a key for each project, and starts them. `storeOfAggregator`: another way for it alone.
- * What began is ended where one fails.
- */
+/** Migrates, makes a key for each project, and starts them. What began is ended where one fails. */
 export async function startThreeProcesses(
   services: Services,
   projects: readonly string[],
-  storeOfAggregator: string = services.store,
 ): Promise<ThreeProcesses> {
   const folder = mkdtempSync(join(tmpdir(), "weir-three-"));
   const processes = openProcesses();
@@ -61,10 +57,7 @@ export async function startThreeProcesses(
   const settings = settingsOf(services, folder);
   const weir = (...words: string[]): Promise<Ended> => processes.run(words, settings);
   const startOne = async (): Promise<[Station, Station, Station]> => {
-    const aggregator = await processes.start("aggregator", {
-      ...settings,
-      WEIR_STORE_URL: storeOfAggregator,
-    });
+    const aggregator = await processes.start("aggregator", settings);
     const collector = await processes.start("collector", settings);
     const hops = { WEIR_COLLECTOR_URL: collector.url, WEIR_KEYS_URL: aggregator.url };
     return [await processes.start("edge", { ...settings, ...hops }), collector, aggregator];
