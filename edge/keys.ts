@@ -52,15 +52,14 @@ export function polledKeys(deps: PolledKeysDeps): KeySource {
   const stop = new AbortController();
   let byHash: ReadonlyMap<string, WriteKey> | undefined;
   let renewedAt = Number.NEGATIVE_INFINITY;
-  let renewing: Promise<void> = Promise.resolve();
+  let renewing: Promise<void> | undefined;
   const polling = poll();
   return {
     find: (keyHash) => byHash?.get(keyHash),
     renew() {
-      if (clock.now() - renewedAt >= renewsEveryMs) {
-        renewedAt = clock.now();
-        renewing = ask().then(keep, complain);
-      }
+      renewing ??= renewSoon().finally(() => {
+        renewing = undefined;
+      });
       return renewing;
     },
     async ready() {
@@ -83,6 +82,14 @@ export function polledKeys(deps: PolledKeysDeps): KeySource {
       }
       await clock.sleep(waitMs, stop.signal);
     }
+  }
+
+  // Whoever comes too early waits for the next look: the one before may not have seen their key.
+  async function renewSoon(): Promise<void> {
+    const waitMs = renewedAt + renewsEveryMs - clock.now();
+    if (waitMs > 0) await clock.sleep(waitMs, stop.signal);
+    renewedAt = clock.now();
+    await ask().then(keep, complain);
   }
 
   function keep(found: ReadonlyMap<string, WriteKey>): void {

@@ -18,7 +18,7 @@ export interface WriteKey {
  */
 export interface KeySource {
   find(keyHash: string): WriteKey | undefined;
-  /** Asks the source anew, at most once a second however often it is called; never rejects. */
+  /** Asks the source anew, at most once a second: who comes earlier waits that long. Never rejects. */
   renew(): Promise<void>;
   ready(): Promise<void>;
   close(): Promise<void>;
