@@ -61,8 +61,8 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
     ends.push(() => consume.close());
     const gauges = setInterval(() => void tellGauges(start, consume, reader).catch(() => {}), gaugesMs);
     ends.push(async () => clearInterval(gauges));
-    logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
     if (start.listen === false) return { url: "" };
+    logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
     const server = serve(start, consume, reader);
     ends.push(async () => {
       await Promise.race([server.stop(), clock.sleep(stopMs)]);
