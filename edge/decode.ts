@@ -43,8 +43,8 @@ export function formatOf(contentType: string | null): BodyFormat {
 }
 
 // A number of fewer than 16 digits and no exponent always survives a double; only others are looked at.
-const suspectNumber = /[:,[\s]-?(?:[\d.]{16}|[\d.]+[eE])/;
-const suspectEscape = /\\u(?:0000|[dD][89a-fA-F])/;
+export const suspectNumber = /[:,[\s]-?(?:[\d.]{16}|[\d.]+[eE])/;
+export const suspectEscape = /\\u(?:0000|[dD][89a-fA-F])/;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });

@@ -1,7 +1,7 @@
 // Decodes the events of a part as the front door decodes a request's, each from its own bytes.
 import { eventBytesMax } from "../../../shared/limits.ts";
 import type { RefusalCode } from "../../../shared/problem.ts";
-import type { Decoded } from "../../decode.ts";
+import { type Decoded, suspectEscape, suspectNumber } from "../../decode.ts";
 import { EventFault } from "../../fault.ts";
 import { unfitNumber } from "../../json-places.ts";
 import type { SourceEvent } from "./source-event.ts";
@@ -28,10 +28,6 @@ export function decodePart(sources: readonly SourceEvent[]): Decoded {
     writeKey: undefined,
   };
 }
-
-// Fewer than 16 digits without exponent always survive a double, so only other numbers are looked at.
-const suspectNumber = /[:,[\s]-?(?:[\d.]{16}|[\d.]+[eE])/;
-const suspectEscape = /\\u(?:0000|[dD][89a-fA-F])/;
 
 interface ReadEvent {
   event: unknown;
