@@ -4,10 +4,11 @@ import { type ClaimRequest, claimFound } from "./claims.ts";
 import { createGeneration, type Generation, type KeyColumns, wordsOf } from "./generation.ts";
 
 /**
- * Keys in one of a table's two generations: 2^20 slots of 48 bytes, three quarters full, so that both take
- * 100 MB at most. At 25,000 events a second one generation lasts 31 s, longer than a lease.
+ * Keys in one of a table's two generations: 2^19 slots of 48 bytes, three quarters full, so that both take
+ * 50 MB at most. At 10,000 events a second one generation lasts 39 s, longer than a lease; faster than that
+ * claims are forgotten early, and the store finds the copies.
  */
-const keysMax = 786_432;
+const keysMax = 393_216;
 
 export interface TableOptions {
   leaseMs?: number | undefined;

@@ -2,7 +2,7 @@
 
 /** Half of what an import may take, so that what is made between two looks still fits. */
 const residentBytesMax = 256 * 1024 * 1024;
-const growthBytes = 32 * 1024 * 1024;
+const growthBytes = 16 * 1024 * 1024;
 const lookEveryMs = 250;
 
 /**
