@@ -23,6 +23,7 @@ import { type RunningEdge, startEdge } from "./edge/main.ts";
 import { systemClock } from "./shared/clock.ts";
 import { parseWords, printFindings, processSource, runCommand, untilStopped } from "./shared/command.ts";
 import { ConfigError, readConfig } from "./shared/config.ts";
+import { armCrashPoint } from "./shared/crash-point.ts";
 import { type DataDir, openDataDir } from "./shared/data-dir.ts";
 import { ending } from "./shared/ending.ts";
 import type { Log, LogIdentity } from "./shared/log/log.ts";
@@ -191,4 +192,5 @@ registerAggregator(program, {
 });
 registerImport(program, withImport);
 registerLoad(program, withVerify, () => readParts(true).dataDir.secrets().writeKey);
+armCrashPoint(process.env["WEIR_TEST_CRASH_AT"] ?? "");
 await parseWords(program);

@@ -1,5 +1,6 @@
 // The one transaction: offsets, ledger, rows, quarantine and marks of several partitions, all or nothing.
 import type { TransactionSql } from "postgres";
+import { reach } from "../shared/crash-point.ts";
 import type { LogIdentity } from "../shared/log/log.ts";
 import type { DecodedRecord, UnreadableRecord } from "./decode.ts";
 import { advance, FencedError, type Span } from "./fence.ts";
@@ -88,6 +89,7 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
   const tallies = tally(sorted.fresh, plan.candidates);
   noteRefused(tallies);
   await correctLedger(tx, before, tallies);
+  reach("before_commit");
   return { way, sorted, unreadable: prepared.unreadable.length, tallies };
 }
 

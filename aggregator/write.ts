@@ -1,6 +1,7 @@
 // The writer: takes partitions, and commits records of several of them in one transaction each time.
 import type { TransactionSql } from "postgres";
 import type { Clock } from "../shared/clock.ts";
+import { reach } from "../shared/crash-point.ts";
 import { writeStatementMs } from "../shared/limits.ts";
 import type { LogIdentity } from "../shared/log/log.ts";
 import type { Logger } from "../shared/logger.ts";
@@ -75,6 +76,7 @@ export async function createWriter(options: WriterOptions): Promise<Writer> {
     try {
       if (ground.movedKey === 0n) ground.movedKey = await transact(movedLockKey);
       const written = await transact((tx) => writeAll(tx, ground, prepared));
+      reach("after_commit");
       return tellWritten(written, (clock.now() - started) / 1_000, meter, logger);
     } catch (error) {
       if (error instanceof NotOursError) return await whyNotOurs(prepared.spans);

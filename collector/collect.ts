@@ -1,5 +1,6 @@
 // Collect: one batch's way through claim, publish and settle to its answer.
 import type { Clock } from "../shared/clock.ts";
+import { reach } from "../shared/crash-point.ts";
 import { type Batch, type BatchAnswer, isPublished } from "../shared/wire/batch.ts";
 import { claim, requestFor } from "./claim.ts";
 import type { ClaimStore } from "./claims/claims.ts";
@@ -29,6 +30,7 @@ export function createCollect(deps: CollectDeps): Collect {
       const refused = refusedIn(batch);
       const request = requestFor(batch, clock.random(8), (index) => refused[index] === 0);
       const { outcomes, isLogged } = decide(refused, await claim(claims, request));
+      reach("after_claim");
       const answer = { batchId: batch.batchId, outcomes };
       if (isLogged) return answer;
 
@@ -38,7 +40,9 @@ export function createCollect(deps: CollectDeps): Collect {
         if (published.isCertain) await settler.release(request);
         throw published.answer;
       }
+      reach("after_publish");
       await settler.settle(requestFor(batch, request.attempt, (index) => isPublished(outcomes[index]!)));
+      reach("after_settle");
       return answer;
     } finally {
       leave();
