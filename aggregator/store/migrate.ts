@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sql, TransactionSql } from "postgres";
+import { reach } from "../../shared/crash-point.ts";
 import { errorText } from "./errors.ts";
 import { type Store, StoreError } from "./store.ts";
 
@@ -112,6 +113,7 @@ async function step(
       check(applied, known);
       if (applied.some((one) => one.name === migration.name)) return false;
       await tx.unsafe(text);
+      reach("migration");
       await tx`
         insert into schema_migrations (name, variant, checksum)
         values (${migration.name}, ${variant}, ${checksum(text)})`;
