@@ -37,9 +37,9 @@ import { createPrometheus } from "./shared/telemetry/prometheus.ts";
 interface Parts {
   config: z.output<z.ZodObject<typeof settings>>;
   dataDir: DataDir;
-  log(): Promise<Log>;
+  log(url?: string): Promise<Log>;
   claims(identity: LogIdentity): Promise<ClaimStore>;
-  store(): Promise<Store>;
+  store(url?: string, schema?: string): Promise<Store>;
 }
 
 const { meter, exposition } = createPrometheus();
@@ -53,15 +53,15 @@ function readParts(makesUp: boolean): Parts {
   const { WEIR_TLS_CA: ca, WEIR_LOG_TOPIC: topic, WEIR_LOG_PARTITIONS: partitions } = config;
   const shape = { topic, partitions, replication: config.WEIR_LOG_REPLICATION };
   const how = { allowWeak: config.WEIR_LOG_ALLOW_WEAK, ca, clientId: "weir", logger: observed.logger };
-  const { WEIR_STORE_SCHEMA: schema } = config;
   const secrets = config.WEIR_EDGE_SECRET ?? (makesUp ? [dataDir.secrets().edgeSecret] : undefined);
   return {
     config: { ...config, WEIR_EDGE_SECRET: secrets },
     dataDir,
-    log: () => openLog(config.WEIR_LOG_URL ?? dataDir.logUrl, { ...shape, ...how }),
+    log: (url = config.WEIR_LOG_URL ?? dataDir.logUrl) => openLog(url, { ...shape, ...how }),
     claims: (log) =>
       openClaims(config.WEIR_CLAIMS_URL ?? dataDir.claimsUrl, { prefix: claimPrefix(log), ca }),
-    store: () => openStore(config.WEIR_STORE_URL ?? dataDir.storeUrl, { schema, dataDir: dataDir.path, ca }),
+    store: (url = config.WEIR_STORE_URL ?? dataDir.storeUrl, schema = config.WEIR_STORE_SCHEMA) =>
+      openStore(url, { schema, dataDir: dataDir.path, ca }),
   };
 }
 
@@ -186,8 +186,8 @@ registerCollector(program, () =>
   }),
 );
 registerAggregator(program, {
-  openStore: () => readParts(true).store(),
-  openLog: () => readParts(true).log(),
+  openStore: (url, schema) => readParts(true).store(url, schema),
+  openLog: (url) => readParts(true).log(url),
   start: (store, log) => startAggregator({ ...observed, config: readParts(false).config, store, log }),
 });
 registerImport(program, withImport);

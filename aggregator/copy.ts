@@ -18,6 +18,15 @@ export async function copyRows(
   rows: Uint8Array,
   deadlineMs: number,
 ): Promise<void> {
+  await withDeadline("COPY", deadlineMs, copyPieces(tx, target, [copyHeader, ...cut(rows), copyTrailer]));
+}
+
+/** The same from pieces of a whole binary COPY, header and trailer among them, for as long as it takes. */
+export async function copyPieces(
+  tx: TransactionSql,
+  target: string,
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
   // The stream of postgres.js drops itself when CopyDone is sent: an error that the server tells only
   // then (a unique key, a trigger) reaches nobody, and neither `finish` nor `error` ever comes. So what
   // is waited for is not the stream's end but CopyDone leaving us, and then the answer to a statement
@@ -31,18 +40,21 @@ export async function copyRows(
       refused ??= error;
       rejectQuery(error);
     };
-    await feed(await query.writable(), rows);
+    await feed(await query.writable(), pieces);
     await inner.unsafe("select 1");
   });
   try {
-    await withDeadline("COPY", deadlineMs, work as Promise<unknown>);
+    await work;
   } catch (error) {
     throw refused ?? error;
   }
 }
 
 // Resolves when CopyDone has gone out, or rejects where the stream breaks before.
-async function feed(stream: Writable, rows: Uint8Array): Promise<void> {
+async function feed(
+  stream: Writable,
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
   let broken: (error: unknown) => void = () => {};
   const failure = new Promise<never>((_, reject) => {
     broken = reject;
@@ -50,9 +62,14 @@ async function feed(stream: Writable, rows: Uint8Array): Promise<void> {
   failure.catch(() => {});
   stream.on("error", broken);
   const done = copyDoneSent(stream);
-  const pieces = [copyHeader, ...cut(rows), copyTrailer];
-  for (const piece of pieces) {
-    if (!stream.write(piece)) await Promise.race([drained(stream), failure]);
+  try {
+    for await (const piece of pieces) {
+      if (!stream.write(piece)) await Promise.race([drained(stream), failure]);
+    }
+  } catch (error) {
+    // The server is told, or it would wait for more.
+    stream.destroy(error as Error);
+    throw error;
   }
   stream.end();
   await Promise.race([done, failure]);

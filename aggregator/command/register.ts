@@ -8,11 +8,12 @@ import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { createKey } from "./keys.ts";
 import { reconcileText } from "./reconcile-text.ts";
+import { registerReplay } from "./register-replay.ts";
 
-/** What the commands are given: openers for what the settings name, and the process itself. */
+/** What the commands are given: openers for what the settings name or a flag does, and the process itself. */
 export interface AggregatorCommands {
-  openStore(): Promise<Store>;
-  openLog(): Promise<Log>;
+  openStore(url?: string, schema?: string): Promise<Store>;
+  openLog(url?: string): Promise<Log>;
   /** Starts the aggregator as a process of its own. */
   start(store: Store, log: Log): Promise<{ url: string; close(): Promise<void> }>;
 }
@@ -61,6 +62,7 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
       ),
     );
   registerKeys(program, deps);
+  registerReplay(program, deps);
 }
 
 function registerKeys(program: Command, deps: AggregatorCommands): void {

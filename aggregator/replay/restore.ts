@@ -1,0 +1,169 @@
+// Offers a live store the rows of its known batches again: what is missing is put back, nothing is counted anew.
+import type { TransactionSql } from "postgres";
+import { identityHashBytes } from "../../shared/event/identity.ts";
+import { writeStatementMs } from "../../shared/limits.ts";
+import type { LogReader, ReadRecord } from "../../shared/log/log.ts";
+import { isPublished, outcome } from "../../shared/wire/batch.ts";
+import { copyRows } from "../copy.ts";
+import { type DecodedRecord, decodeRecord, isDecoded } from "../decode.ts";
+import { readPositions, type Span } from "../fence.ts";
+import { markDays } from "../marks.ts";
+import { createPartitions, type Partitions } from "../partitions.ts";
+import { makePlan, type Plan } from "../plan.ts";
+import { eventColumnList } from "../rows.ts";
+import { makeStage } from "../stage.ts";
+import type { Store } from "../store/store.ts";
+import { inSnapshot } from "./snapshot.ts";
+
+export interface Restored {
+  records: number;
+  /** Rows put back. */
+  restored: number;
+  missing: Span[];
+}
+
+export interface RestoreOptions {
+  reader: LogReader;
+  into: Store;
+  /** The number under which this replay is noted. */
+  replayId: string;
+  written(records: number): void;
+}
+
+const recordsMax = 100;
+/** No writer has this partition, so no mark of a writer is touched. */
+const noPartition = -1;
+
+/** Reads what is written already, beside the owners. Stopped in the middle, it may simply be run again. */
+export async function restoreRows(options: RestoreOptions): Promise<Restored> {
+  const { reader, into } = options;
+  const answer: Restored = { records: 0, restored: 0, missing: [] };
+  const partitions = createPartitions(into);
+  const positions = await readPositions(into.sql, reader.identity);
+  const ranges = await reader.ranges();
+  for (const [partition, { nextOffset }] of positions) {
+    let expected = 0n;
+    const passHole = (to: bigint): void => {
+      if (to > expected) answer.missing.push({ partition, from: expected, to });
+    };
+    const start = ranges.get(partition)?.start ?? nextOffset;
+    for await (const records of pieces(reader.read(partition, start, nextOffset))) {
+      for (const record of records) {
+        passHole(record.offset);
+        expected = record.offset + 1n;
+      }
+      const decoded = records.map((record) => decodeRecord(partition, record)).filter(isDecoded);
+      answer.restored += await offer(options, partitions, decoded);
+      answer.records += records.length;
+      options.written(records.length);
+    }
+    passHole(nextOffset);
+  }
+  return answer;
+}
+
+async function* pieces(records: AsyncIterable<ReadRecord>): AsyncIterable<ReadRecord[]> {
+  let piece: ReadRecord[] = [];
+  for await (const record of records) {
+    piece.push(record);
+    if (piece.length < recordsMax) continue;
+    yield piece;
+    piece = [];
+  }
+  if (piece.length > 0) yield piece;
+}
+
+async function offer(
+  { into, replayId }: RestoreOptions,
+  partitions: Partitions,
+  records: readonly DecodedRecord[],
+): Promise<number> {
+  const plan = await inSnapshot(into, (tx) => planRows(tx, records));
+  if (plan.kept.length === 0) return 0;
+  await partitions.ensure(plan.kept);
+  return await inSnapshot(into, (tx) => putBack(tx, plan, replayId), "read committed");
+}
+
+// Of the batches that have a ledger row with something stored, the events that may be what was stored.
+async function planRows(tx: TransactionSql, records: readonly DecodedRecord[]): Promise<Plan> {
+  const rows = await tx`
+    select batch_id, encode(digest, 'hex') as digest
+    from ledger
+    where stored > 0 and batch_id = any(${records.map((record) => record.batchId)}::uuid[])`;
+  const known = new Map(rows.map((row) => [String(row["batch_id"]), String(row["digest"])]));
+  const ours = records.filter((record) => known.get(record.batchId) === record.digest);
+  const others = await notStored(tx, ours);
+  return await makePlan(
+    ours.map((record) => without(record, others)),
+    new Map(),
+  );
+}
+
+// What was kept in quarantine, and copies of a moved event that are not the one that was stored.
+async function notStored(
+  tx: TransactionSql,
+  records: readonly DecodedRecord[],
+): Promise<ReadonlySet<string>> {
+  const [some] = await tx`
+    select exists (select 1 from quarantine) or exists (select 1 from moved_events) as found`;
+  if (some?.["found"] !== true) return new Set();
+  const asked = records.flatMap((record) =>
+    Array.from({ length: record.record.batch.count }, (_, index) => ({
+      place: `${record.batchId}/${index}`,
+      ...keysOf(record, index),
+    })),
+  );
+  const rows = await tx`
+    with asked as (
+      select place, decode(hash, 'hex') as hash, fingerprint, id
+      from jsonb_to_recordset(${tx.json(asked)}) as r(place text, hash text, fingerprint bigint, id uuid)
+    )
+    select a.place
+    from asked a
+    join quarantine q on q.identity_hash = a.hash and q.fingerprint = a.fingerprint
+    union
+    select a.place
+    from asked a
+    join moved_events m on m.identity_hash = a.hash and m.id <> a.id`;
+  return new Set(rows.map((row) => String(row["place"])));
+}
+
+function keysOf({ record: { batch } }: DecodedRecord, index: number) {
+  const hash = batch.hashes.subarray(index * identityHashBytes, (index + 1) * identityHashBytes);
+  const fingerprint = Buffer.from(batch.fingerprints.subarray(index * 8, index * 8 + 8));
+  return {
+    hash: Buffer.from(hash).toString("hex"),
+    fingerprint: String(fingerprint.readBigInt64BE()),
+    id: Buffer.from(batch.ids.subarray(index * 16, index * 16 + 16)).toString("hex"),
+  };
+}
+
+// To the plan they are as if the collector had called them copies.
+function without(decoded: DecodedRecord, places: ReadonlySet<string>): DecodedRecord {
+  const { record } = decoded;
+  const outcomes = record.outcomes.map((code, index) =>
+    isPublished(code) && places.has(`${decoded.batchId}/${index}`) ? outcome.duplicate : code,
+  );
+  return { ...decoded, record: { ...record, outcomes } };
+}
+
+async function putBack(tx: TransactionSql, plan: Plan, replayId: string): Promise<number> {
+  await makeStage(tx);
+  const rows = plan.rows.bytes.subarray(0, plan.rows.at);
+  await copyRows(tx, `weir_stage (${eventColumnList})`, rows, writeStatementMs);
+  const inserted = await tx`
+    insert into events (${tx.unsafe(eventColumnList)})
+    select ${tx.unsafe(eventColumnList)} from weir_stage
+    order by id
+    on conflict do nothing
+    returning id, project_id`;
+  if (inserted.length === 0) return 0;
+  const projects = inserted.map((row) => String(row["project_id"]));
+  await tx`
+    insert into row_restorations (replay_id, project_id, restored)
+    select ${replayId}::bigint, project_id, count(*)
+    from unnest(${projects}::text[]) as r(project_id)
+    group by project_id`;
+  await markDays(tx, plan, noPartition);
+  return inserted.length;
+}
