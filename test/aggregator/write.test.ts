@@ -18,3 +18,7 @@ describeWith(["postgres"], "a server of PostgreSQL", () => {
 describeWith(["timescale"], "a server of TimescaleDB", () => {
   writeSuite("TimescaleDB", () => serviceUrl("timescale"));
 });
+
+describeWith(["timescale_community"], "a server of TimescaleDB's community edition", () => {
+  writeSuite("TimescaleDB community", () => serviceUrl("timescale_community"));
+});

@@ -30,6 +30,14 @@ describeWith(["timescale"], "a server of TimescaleDB", () => {
   }));
 });
 
+describeWith(["timescale_community"], "a server of TimescaleDB's community edition", () => {
+  storeContract("TimescaleDB community", () => ({
+    url: serviceUrl("timescale_community"),
+    flavour: "timescale-community",
+    password: "",
+  }));
+});
+
 describe("an embedded store", () => {
   const place = join(folder, "embedded");
   const data = join(place, "data");

@@ -8,8 +8,21 @@ import { startTimescale } from "./timescale.ts";
 /** A running service, or what is missing to run it. */
 export type Started = { url: string; stop(): Promise<void> } | { missing: string };
 
-const starters = { redis: startRedis, kafka: startKafka, postgres: startPostgres, timescale: startTimescale };
+// TimescaleDB's community edition is in no registry, only in container images: who has a server names it.
+const nameCommunity = async (): Promise<Started> => ({
+  missing: "name a server of the community edition in WEIR_TEST_TIMESCALE_COMMUNITY_URL",
+});
+
+const starters = {
+  redis: startRedis,
+  kafka: startKafka,
+  postgres: startPostgres,
+  timescale: startTimescale,
+  timescale_community: nameCommunity,
+};
 export type ServiceName = keyof typeof starters;
+/** What nobody can start here is never required, only told of. */
+export const neverRequired: readonly ServiceName[] = ["timescale_community"];
 
 /** Names of the environment in which a suite finds a service, or the reason it is not there. */
 export const urlName = (name: string): string => `WEIR_TEST_${name.toUpperCase()}_URL`;
