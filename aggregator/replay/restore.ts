@@ -2,10 +2,10 @@
 import type { TransactionSql } from "postgres";
 import { identityHashBytes } from "../../shared/event/identity.ts";
 import { writeStatementMs } from "../../shared/limits.ts";
-import type { LogReader, ReadRecord } from "../../shared/log/log.ts";
+import type { LogReader } from "../../shared/log/log.ts";
 import { isPublished, outcome } from "../../shared/wire/batch.ts";
 import { copyRows } from "../copy.ts";
-import { type DecodedRecord, decodeRecord, isDecoded } from "../decode.ts";
+import { type DecodedRecord, decodeSlice, isDecoded } from "../decode.ts";
 import { readPositions, type Span } from "../fence.ts";
 import { markDays } from "../marks.ts";
 import { createPartitions, type Partitions } from "../partitions.ts";
@@ -14,6 +14,8 @@ import { eventColumnList } from "../rows.ts";
 import { makeStage } from "../stage.ts";
 import type { Store } from "../store/store.ts";
 import { inSnapshot } from "./snapshot.ts";
+import { readSteps } from "./steps.ts";
+import { readTimeline } from "./timeline.ts";
 
 export interface Restored {
   records: number;
@@ -30,47 +32,39 @@ export interface RestoreOptions {
   written(records: number): void;
 }
 
-const recordsMax = 100;
 /** No writer has this partition, so no mark of a writer is touched. */
 const noPartition = -1;
 
-/** Reads what is written already, beside the owners. Stopped in the middle, it may simply be run again. */
+/**
+ * Reads what is written already, beside the owners, in the order in which it was: so of two copies the one
+ * that was stored comes first. Stopped in the middle, it may simply be run again.
+ */
 export async function restoreRows(options: RestoreOptions): Promise<Restored> {
   const { reader, into } = options;
+  const { identity } = reader;
   const answer: Restored = { records: 0, restored: 0, missing: [] };
   const partitions = createPartitions(into);
-  const positions = await readPositions(into.sql, reader.identity);
-  const ranges = await reader.ranges();
-  for (const [partition, { nextOffset }] of positions) {
-    let expected = 0n;
-    const passHole = (to: bigint): void => {
-      if (to > expected) answer.missing.push({ partition, from: expected, to });
-    };
-    const start = ranges.get(partition)?.start ?? nextOffset;
-    for await (const records of pieces(reader.read(partition, start, nextOffset))) {
-      for (const record of records) {
-        passHole(record.offset);
-        expected = record.offset + 1n;
-      }
-      const decoded = records.map((record) => decodeRecord(partition, record)).filter(isDecoded);
-      answer.restored += await offer(options, partitions, decoded);
-      answer.records += records.length;
-      options.written(records.length);
+  const positions = await readPositions(into.sql, identity);
+  const timeline = await inSnapshot(into, (tx) => readTimeline(tx, identity));
+  const spans = new Map([...positions].map(([at, { nextOffset: to }]) => [at, { from: 0n, to }]));
+  const expected = new Map<number, bigint>();
+  const passHole = (partition: number, to: bigint): void => {
+    const from = expected.get(partition) ?? 0n;
+    if (to > from) answer.missing.push({ partition, from, to });
+  };
+  for await (const { slices } of readSteps(reader, spans, timeline, () => true)) {
+    const decoded = slices.map(decodeSlice);
+    for (const { partition, from, to } of decoded) {
+      passHole(partition, from);
+      expected.set(partition, to);
     }
-    passHole(nextOffset);
+    const records = decoded.flatMap((slice) => slice.records);
+    answer.restored += await offer(options, partitions, records.filter(isDecoded));
+    answer.records += records.length;
+    options.written(records.length);
   }
+  for (const [partition, { to }] of spans) passHole(partition, to);
   return answer;
-}
-
-async function* pieces(records: AsyncIterable<ReadRecord>): AsyncIterable<ReadRecord[]> {
-  let piece: ReadRecord[] = [];
-  for await (const record of records) {
-    piece.push(record);
-    if (piece.length < recordsMax) continue;
-    yield piece;
-    piece = [];
-  }
-  if (piece.length > 0) yield piece;
 }
 
 async function offer(
