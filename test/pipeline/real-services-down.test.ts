@@ -116,7 +116,12 @@ describeWith(["redis", "kafka", "postgres"], "three processes whose services go 
         return { ...row };
       };
       const once = { rows: 1, stored: 1, first: 1 };
-      await until("it is stored", 60_000, async () => JSON.stringify(await held()) === JSON.stringify(once));
+      const isHeld = async (): Promise<boolean> => JSON.stringify(await held()) === JSON.stringify(once);
+      await until("it is stored", 60_000, isHeld).catch(async (error: unknown) => {
+        const { result } = await weir.weir("reconcile", "--json");
+        const said = weir.aggregator.said().slice(-4_000);
+        throw new Error(`${error}: ${JSON.stringify([await held(), result])}\n${said}`);
+      });
       const reconciled = await weir.weir("reconcile", "--json");
       expect(reconciled.code, reconciled.said).toBe(0);
       expect(reconciled.result).toMatchObject({ ok: true, lost: 0, in_flight: 0 });
