@@ -1,0 +1,170 @@
+// Judges a fault from what was sent and what the load generator wrote down, and from the store's own rows.
+import { readFileSync } from "node:fs";
+import { unfoldIds } from "../../edge/command/load/id-list.ts";
+import type { LoadLine } from "../../edge/command/load/load-log.ts";
+import { canonical } from "../../shared/event/canonical.ts";
+
+/** An event as it was sent, by its client's id. */
+export type Sent = ReadonlyMap<string, { payload: unknown; context: unknown }>;
+
+/** What accounts say of each event, whatever requests it was in. */
+export interface Accounts {
+  /** Ids sent well-formed and acknowledged; sent bad and acknowledged. */
+  acked: Set<string>;
+  ackedBad: Set<string>;
+  /** Ids that went out at all, well-formed or bad. */
+  good: Set<string>;
+  bad: Set<string>;
+  /** Ids in a request that has no acknowledgement yet. */
+  open: Set<string>;
+  /** Events in requests, copies included; those in acknowledged requests. */
+  sentEvents: number;
+  ackedEvents: number;
+  /** Well-formed events in attempts that were refused for good, and answered 503. */
+  refused4xx: number;
+  refused503: number;
+  whys: Map<string, number>;
+}
+
+export interface StoredRow {
+  event_id: string;
+  payload: unknown;
+  context: unknown;
+  storedAtMs: number;
+}
+
+/** A quarantined event's original text, as far as it can be read, and why it is there. */
+export interface Kept {
+  eventId: string | undefined;
+  reason: string;
+}
+
+export interface Verdict {
+  sent: number;
+  acked: number;
+  stored: number;
+  duplicate: number;
+  quarantined: number;
+  caught_in_flight: number;
+  lost: number;
+  extra: number;
+  wrongly_refused: number;
+}
+
+export interface Evidence {
+  sent: Sent;
+  end: Accounts;
+  /** The accounts at the moment of the fault, and that moment. */
+  atFault: Accounts;
+  faultAtMs: number;
+  rows: readonly StoredRow[];
+  kept: readonly Kept[];
+  /** Whether the fault took away what alone could take events, so that 503 was right. */
+  mayRefuse: boolean;
+}
+
+/** Reads accounts as they stand now; a last line that is being written is passed over. */
+export function readAccounts(files: readonly string[]): Accounts {
+  const accounts: Accounts = {
+    acked: new Set(),
+    ackedBad: new Set(),
+    good: new Set(),
+    bad: new Set(),
+    open: new Set(),
+    sentEvents: 0,
+    ackedEvents: 0,
+    refused4xx: 0,
+    refused503: 0,
+    whys: new Map(),
+  };
+  for (const file of files) readOne(file, accounts);
+  return accounts;
+}
+
+function readOne(file: string, accounts: Accounts): void {
+  const open = new Map<number, { good: string[]; bad: string[] }>();
+  for (const text of readText(file).split("\n")) {
+    const line = readLine(text);
+    if (line === undefined || "load" in line) continue;
+    if ("sent" in line) {
+      if (line.attempt > 1) continue;
+      const good = [...unfoldIds(line.good ?? []), ...unfoldIds(line.copies ?? [])];
+      const bad = [...unfoldIds(line.bad ?? [])];
+      for (const id of good) accounts.good.add(id);
+      for (const id of bad) accounts.bad.add(id);
+      accounts.sentEvents += good.length + bad.length;
+      open.set(line.sent, { good, bad });
+    } else if ("failed" in line) {
+      const events = open.get(line.failed)?.good.length ?? 0;
+      accounts.whys.set(line.why, (accounts.whys.get(line.why) ?? 0) + events);
+      if (/^4/.test(line.why)) accounts.refused4xx += events;
+      if (/^503/.test(line.why)) accounts.refused503 += events;
+    } else {
+      const request = open.get(line.acked);
+      if (request === undefined) continue;
+      open.delete(line.acked);
+      for (const id of request.good) accounts.acked.add(id);
+      for (const id of request.bad) accounts.ackedBad.add(id);
+      accounts.ackedEvents += request.good.length + request.bad.length;
+    }
+  }
+  for (const { good, bad } of open.values()) for (const id of [...good, ...bad]) accounts.open.add(id);
+}
+
+/** The verdict over one fault. Everything in it is counted from the evidence alone. */
+export function judge(evidence: Evidence): Verdict & { altered: number } {
+  const { sent, end, atFault, rows, kept, faultAtMs } = evidence;
+  const storedAt = new Map<string, number>();
+  let extra = 0;
+  let altered = 0;
+  for (const row of rows) {
+    const was = sent.get(row.event_id);
+    // A second row, a row nobody sent, and a row whose content is another.
+    if (storedAt.has(row.event_id) || was === undefined || !end.good.has(row.event_id)) extra += 1;
+    else if (canonical(was.payload) !== canonical(row.payload)) altered += 1;
+    else if (!holds(row.context, was.context)) altered += 1;
+    storedAt.set(row.event_id, row.storedAtMs);
+  }
+  const keptIds = new Set(kept.map(({ eventId }) => eventId));
+  let lost = 0;
+  for (const id of end.acked) if (!storedAt.has(id) && !keptIds.has(id)) lost += 1;
+  for (const id of end.ackedBad) if (!keptIds.has(id)) lost += 1;
+  let caught = atFault.open.size;
+  for (const id of atFault.acked) if ((storedAt.get(id) ?? 0) >= faultAtMs) caught += 1;
+  const keptGood = [...keptIds].filter((id) => id !== undefined && end.good.has(id) && !end.bad.has(id));
+  const quarantined = kept.length;
+  return {
+    sent: end.sentEvents,
+    acked: end.ackedEvents,
+    stored: rows.length,
+    duplicate: Math.max(0, end.ackedEvents - end.acked.size - end.ackedBad.size),
+    quarantined,
+    caught_in_flight: caught,
+    lost,
+    extra: extra + altered,
+    wrongly_refused: keptGood.length + end.refused4xx + (evidence.mayRefuse ? 0 : end.refused503),
+    altered,
+  };
+}
+
+// An edge may add to the context (a request's id, a trace), and change nothing in it.
+function holds(found: unknown, sent: unknown): boolean {
+  const has = found as Record<string, unknown>;
+  return Object.entries(sent as object).every(([name, value]) => canonical(has[name]) === canonical(value));
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function readLine(text: string): LoadLine | undefined {
+  try {
+    return JSON.parse(text) as LoadLine;
+  } catch {
+    return undefined;
+  }
+}

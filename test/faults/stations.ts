@@ -1,0 +1,102 @@
+// Weir's processes under a watch that starts them again, on the same port, whenever they end.
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { isReady, type Settings } from "../support/processes.ts";
+import { until } from "../support/until.ts";
+
+export interface Watched {
+  name: string;
+  url: string;
+  signal(signal: NodeJS.Signals): void;
+  /** Ends it well and starts it with these settings besides; they hold until its next start. */
+  arm(settings: Settings): Promise<void>;
+  /** Resolves at its next end, with its code or signal. */
+  nextEnd(): Promise<string>;
+  ready(): Promise<void>;
+  /** The largest resident size seen, in MiB. */
+  peakMiB(): number;
+  close(): Promise<void>;
+}
+
+const root = join(import.meta.dirname, "../..");
+const readyMsMax = 60_000;
+const rssEveryMs = 500;
+
+/** Starts `weir COMMAND` and keeps it running; what it says goes to `said`. `port` is where it is asked. */
+export function watch(
+  name: string,
+  command: string,
+  settings: Settings,
+  port: number,
+  said: string,
+): Watched {
+  const output = createWriteStream(said, { flags: "a" });
+  let child = launch(settings);
+  let isClosing = false;
+  let peakKiB = 0;
+  let waiting: ((how: string) => void)[] = [];
+  let next: Settings | undefined;
+  const timer = setInterval(() => {
+    peakKiB = Math.max(peakKiB, residentKiB(child.pid));
+  }, rssEveryMs);
+
+  function launch(own: Settings): ChildProcess {
+    const { PATH = "", HOME = "" } = process.env;
+    const started = spawn(process.execPath, [join(root, "weir.ts"), command], {
+      cwd: root,
+      env: { PATH, HOME, ...own },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    started.stdout.pipe(output, { end: false });
+    started.stderr.pipe(output, { end: false });
+    started.once("exit", (code, signal) => {
+      const told = waiting;
+      waiting = [];
+      for (const tell of told) tell(String(signal ?? code));
+      if (isClosing) return;
+      child = launch({ ...settings, ...next });
+      next = undefined;
+    });
+    return started;
+  }
+  const nextEnd = (): Promise<string> => new Promise((resolve) => waiting.push(resolve));
+  const url = `http://127.0.0.1:${port}`;
+  const ready = (): Promise<void> => until(`${name} is ready`, readyMsMax, () => isReady(url));
+  return {
+    name,
+    url,
+    signal: (signal) => void child.kill(signal),
+    async arm(more) {
+      next = more;
+      const ended = nextEnd();
+      child.kill("SIGTERM");
+      await ended;
+      await ready();
+    },
+    nextEnd,
+    ready,
+    peakMiB: () => Math.round(peakKiB / 1024),
+    async close() {
+      isClosing = true;
+      clearInterval(timer);
+      if (child.exitCode === null && child.signalCode === null) {
+        const ended = nextEnd();
+        child.kill("SIGCONT");
+        child.kill("SIGTERM");
+        const force = setTimeout(() => child.kill("SIGKILL"), 20_000);
+        await ended;
+        clearTimeout(force);
+      }
+      output.end();
+    },
+  };
+}
+
+function residentKiB(pid: number | undefined): number {
+  try {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
