@@ -50,6 +50,9 @@ async function* told(rows: Readable): AsyncIterable<Uint8Array> {
     yield* rows as AsyncIterable<Uint8Array>;
   } catch (error) {
     throw new ReplayError("source_lost", `the source broke off: ${errorText(error)}`);
+  } finally {
+    // The stream of postgres.js may end with its socket still paused, and the answer behind it never comes.
+    rows._read(0);
   }
 }
 
