@@ -12,25 +12,25 @@ import {
   type StoredRow,
   type Verdict,
 } from "./judge.ts";
-import type { World } from "./world.ts";
+import type { Ground, World } from "./world.ts";
 
 /** The places a fault may act on while the load runs. */
-export interface Scene {
-  world: World;
+export interface Scene<Place extends Ground = World> {
+  world: Place;
   /** To be called at the moment the fault strikes; the first call counts. */
   strikes(): void;
 }
 
-export interface Fault {
+export interface Fault<Place extends Ground = World> {
   name: string;
   /** 503 is right while this lasts: nothing durable could take an event on this way. */
   mayRefuse: boolean;
   /** Before the load begins. */
-  prepare?(scene: Scene): Promise<void>;
+  prepare?(scene: Scene<Place>): Promise<void>;
   /** Once 30 % are acknowledged; resolves when what was harmed serves again. */
-  strike(scene: Scene): Promise<void>;
+  strike(scene: Scene<Place>): Promise<void>;
   /** After the verdict. */
-  restore?(scene: Scene): Promise<void>;
+  restore?(scene: Scene<Place>): Promise<void>;
 }
 
 export interface FaultLine extends Verdict {
@@ -50,7 +50,11 @@ const residentMiBMax = 1024;
 const overlap = 0.05;
 
 /** Runs the load on both edges, the fault in its middle, and judges. Rejects where the suite itself fails. */
-export async function runFault(world: World, fault: Fault, events: number): Promise<Ran> {
+export async function runFault<Place extends Ground>(
+  world: Place,
+  fault: Fault<Place>,
+  events: number,
+): Promise<Ran> {
   const project = `${fault.name}_${Date.now().toString(36)}`;
   const faults: string[] = [];
   const made = await world.processes.run(
@@ -62,7 +66,7 @@ export async function runFault(world: World, fault: Fault, events: number): Prom
   const accounts = files.map((file) => `${file}.account`);
   let faultAtMs = 0;
   let atFault: Accounts | undefined;
-  const scene: Scene = {
+  const scene: Scene<Place> = {
     world,
     strikes() {
       if (atFault !== undefined) return;
@@ -147,7 +151,7 @@ export function writeEvents(
 }
 
 /** Waits until every one of these has a row, or twice the time allowed; answers how long it took. */
-async function recover(world: World, project: string, ids: Set<string>, sinceMs: number): Promise<number> {
+async function recover(world: Ground, project: string, ids: Set<string>, sinceMs: number): Promise<number> {
   const allThere = async (): Promise<boolean> => {
     const rows = await world.store.sql`select event_id from events where project_id = ${project}`;
     const there = new Set(rows.map((row) => String(row["event_id"])));
@@ -161,7 +165,7 @@ async function recover(world: World, project: string, ids: Set<string>, sinceMs:
 }
 
 /** Looks at the positions all the while; answers how to end that. */
-function watchPositions(world: World, faults: string[]): () => Promise<void> {
+function watchPositions(world: Ground, faults: string[]): () => Promise<void> {
   const highest = new Map<string, bigint>();
   let isOver = false;
   const watching = (async () => {
@@ -184,13 +188,13 @@ function watchPositions(world: World, faults: string[]): () => Promise<void> {
   };
 }
 
-async function reconciles(world: World): Promise<string[]> {
+async function reconciles(world: Ground): Promise<string[]> {
   const ended = await world.processes.run(["reconcile", "--json"], world.direct);
   const isClosed = ended.code === 0 && ended.result["ok"] === true && ended.result["in_flight"] === 0;
   return isClosed ? [] : [`the ledger does not close: ${ended.said.slice(-600)}`];
 }
 
-async function readStore(world: World, project: string): Promise<{ rows: StoredRow[]; kept: Kept[] }> {
+async function readStore(world: Ground, project: string): Promise<{ rows: StoredRow[]; kept: Kept[] }> {
   const { sql } = world.store;
   const rows = await sql`
     select event_id, payload, context, stored_at from events where project_id = ${project}`;

@@ -10,13 +10,12 @@ import { succeeded } from "../support/three-processes.ts";
 import { type Server, startServers } from "./servers.ts";
 import { type Watched, watch } from "./stations.ts";
 
-export interface World {
+/** What every fault needs, whatever it harms. */
+export interface Ground {
   folder: string;
   /** The settings of commands, which go to the servers directly. */
   direct: Settings;
-  redis: Server;
-  kafka: Server;
-  postgres: Server;
+  /** Where the two loads go. */
   edges: readonly Watched[];
   collectors: readonly Watched[];
   aggregators: readonly Watched[];
@@ -24,6 +23,12 @@ export interface World {
   /** The suite's own way into the schema. */
   store: Store;
   close(): Promise<void>;
+}
+
+export interface World extends Ground {
+  redis: Server;
+  kafka: Server;
+  postgres: Server;
 }
 
 const topic = "weir.faults.events";

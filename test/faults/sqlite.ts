@@ -1,0 +1,82 @@
+// Everything in one process on files, with a PostgreSQL elsewhere, and the faults of that one process.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { openStore } from "../../aggregator/store/open.ts";
+import type { CrashPoint } from "../../shared/crash-point.ts";
+import { freePort } from "../services/postgres.ts";
+import { succeeded } from "../support/three-processes.ts";
+import type { Fault } from "./run-fault.ts";
+import { watch } from "./stations.ts";
+import type { Ground, World } from "./world.ts";
+
+const schema = "weir_faults_sqlite";
+const endMsMax = 60_000;
+
+/** `weir serve` on a folder of its own, in the same PostgreSQL as the rest. */
+export async function startSqlite(world: World): Promise<Ground> {
+  const folder = join(world.folder, "sqlite");
+  mkdirSync(folder);
+  const [edge, collector, aggregator] = [await freePort(), await freePort(), await freePort()];
+  const direct = {
+    WEIR_DATA_DIR: join(folder, "data"),
+    WEIR_STORE_URL: world.postgres.directUrl,
+    WEIR_STORE_SCHEMA: schema,
+    WEIR_EDGE_SECRET: "a secret of the tests alone",
+    WEIR_EDGE_PORT: `${edge}`,
+    WEIR_COLLECTOR_PORT: `${collector}`,
+    WEIR_AGGREGATOR_PORT: `${aggregator}`,
+  };
+  const { processes } = world;
+  succeeded(await processes.run(["migrate", "--json"], direct));
+  const store = await openStore(world.postgres.directUrl, { schema, dataDir: folder });
+  const serve = watch("serve", "serve", direct, edge, join(folder, "serve.txt"));
+  const close = async (): Promise<void> => {
+    await serve.close();
+    await store.close();
+  };
+  await serve.ready();
+  const edges = [serve, serve];
+  return { folder, direct, edges, collectors: [], aggregators: [], processes, store, close };
+}
+
+// One process is all there is, so while it is away nothing can take an event.
+const signalled = (signal: NodeJS.Signals): Fault<Ground> => ({
+  name: signal === "SIGKILL" ? "sqlite_kill" : "sqlite_sigterm",
+  mayRefuse: true,
+  async strike({ world, strikes }) {
+    const serve = world.edges[0]!;
+    strikes();
+    const ended = serve.nextEnd();
+    serve.signal(signal);
+    const how = await ended;
+    if (signal === "SIGTERM" && how !== "0") throw new Error(`serve ended with ${how} at SIGTERM`);
+    await serve.ready();
+  },
+});
+
+const crashed = (point: CrashPoint, times: number): Fault<Ground> => {
+  let ended: Promise<string>;
+  return {
+    name: `sqlite_${point}`,
+    mayRefuse: true,
+    async prepare({ world, strikes }) {
+      await world.edges[0]!.arm({ WEIR_TEST_CRASH_AT: `${point}:${times}` });
+      ended = world.edges[0]!.nextEnd();
+      void ended.then(strikes);
+    },
+    async strike({ world }) {
+      const how = await Promise.race([ended, Bun.sleep(endMsMax).then(() => "never")]);
+      if (how !== "SIGKILL") throw new Error(`${point} was not reached: ${how}`);
+      await world.edges[0]!.ready();
+    },
+  };
+};
+
+export const sqliteFaults: readonly Fault<Ground>[] = [
+  signalled("SIGKILL"),
+  signalled("SIGTERM"),
+  crashed("after_claim", 80),
+  crashed("after_publish", 80),
+  crashed("before_commit", 20),
+  crashed("after_commit", 20),
+];
