@@ -33,6 +33,12 @@ export function createPump(options: PumpOptions): Pump {
   const waiting = createWaiting();
   let running: Promise<void> | undefined;
 
+  const prepare = (pieces: readonly Piece[]): Promise<Prepared | undefined> =>
+    writer.prepare(pieces).catch((error: unknown) => {
+      for (const piece of pieces) piece.done.reject(error);
+      return undefined;
+    });
+
   // Settles every piece: those of lost partitions are rejected, the rest is written without them.
   const commit = async (pieces: readonly Piece[], prepared: Prepared): Promise<void> => {
     let left = pieces;
@@ -47,7 +53,9 @@ export function createPump(options: PumpOptions): Pump {
         return;
       } catch (error) {
         left = rejectLost(left, error);
-        ready = await writer.prepare(left);
+        const again = await prepare(left);
+        if (again === undefined) return;
+        ready = again;
       }
     }
   };
@@ -57,14 +65,18 @@ export function createPump(options: PumpOptions): Pump {
     for (;;) {
       if (waiting.partitions().size === 0) {
         await committing;
-        if (waiting.partitions().size === 0) return;
+        if (waiting.partitions().size === 0) {
+          // In the same step as the look, or what is added right after it would wait for nobody.
+          running = undefined;
+          return;
+        }
       }
       const isSilent = [...options.owned()].some((partition) => !waiting.partitions().has(partition));
       if (isSilent && !waiting.isFull()) await options.pause(writeWaitMs);
       const pieces = waiting.take();
-      const prepared = await writer.prepare(pieces);
+      const prepared = await prepare(pieces);
       await committing;
-      committing = commit(pieces, prepared);
+      if (prepared !== undefined) committing = commit(pieces, prepared);
     }
   };
 
@@ -72,9 +84,7 @@ export function createPump(options: PumpOptions): Pump {
     async write(partition, records) {
       const pieces = cutPieces(partition, records);
       for (const piece of pieces) waiting.add(piece);
-      running ??= run().finally(() => {
-        running = undefined;
-      });
+      running ??= run();
       await Promise.all(pieces.map((piece) => piece.done.promise));
     },
     drop: waiting.drop,
