@@ -95,6 +95,8 @@ export async function runFault<Place extends Ground>(
     }),
   );
   await until("30 % are acknowledged", 60_000, () => readAccounts(accounts).acked.size >= events * strikeAt);
+  // Between two requests there is nothing to catch.
+  await until("a request is on its way", 10_000, () => readAccounts(accounts).open.size > 0);
   await fault.strike(scene);
   scene.strikes();
   const healedAt = Date.now();
