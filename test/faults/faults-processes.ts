@@ -47,6 +47,7 @@ const crashed = (kind: Kind, point: CrashPoint, times: number): Fault => {
   return {
     name: `${wordOf(kind)}_${point}`,
     mayRefuse: mayRefuse(kind),
+    endsAtCommit: point === "after_commit",
     async prepare({ world, strikes }) {
       const target = world[kind][0]!;
       await target.arm({ WEIR_TEST_CRASH_AT: `${point}:${times}` });

@@ -61,6 +61,8 @@ export interface Evidence {
   kept: readonly Kept[];
   /** Whether the fault took away what alone could take events, so that 503 was right. */
   mayRefuse: boolean;
+  /** Whether the last transaction before the fault was caught too: committed, and its writer never knew. */
+  endsAtCommit?: boolean;
 }
 
 /** Reads accounts as they stand now; a last line that is being written is passed over. */
@@ -131,6 +133,13 @@ export function judge(evidence: Evidence): Verdict & { altered: number } {
   for (const id of end.ackedBad) if (!keptIds.has(id)) lost += 1;
   let caught = atFault.open.size;
   for (const id of atFault.acked) if ((storedAt.get(id) ?? 0) >= faultAtMs) caught += 1;
+  if (evidence.endsAtCommit) {
+    const last = rows.reduce(
+      (at, row) => (row.storedAtMs < faultAtMs ? Math.max(at, row.storedAtMs) : at),
+      0,
+    );
+    caught += rows.filter((row) => row.storedAtMs === last).length;
+  }
   const keptGood = [...keptIds].filter((id) => id !== undefined && end.good.has(id) && !end.bad.has(id));
   const quarantined = kept.length;
   return {

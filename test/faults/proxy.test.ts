@@ -159,5 +159,7 @@ describe("the judge", () => {
     const atFault = readAccounts(account(begun, acked));
     expect(verdict({ atFault })).toMatchObject({ caught_in_flight: 3 });
     expect(verdict({ atFault, faultAtMs: 200 })).toMatchObject({ caught_in_flight: 0 });
+    const ends = { atFault, faultAtMs: 200, endsAtCommit: true };
+    expect(verdict(ends)).toMatchObject({ caught_in_flight: 3 });
   });
 });

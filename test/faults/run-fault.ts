@@ -25,6 +25,8 @@ export interface Fault<Place extends Ground = World> {
   name: string;
   /** 503 is right while this lasts: nothing durable could take an event on this way. */
   mayRefuse: boolean;
+  /** The process ends with a transaction committed and not yet known to be. */
+  endsAtCommit?: boolean;
   /** Before the load begins. */
   prepare?(scene: Scene<Place>): Promise<void>;
   /** Once 30 % are acknowledged; resolves when what was harmed serves again. */
@@ -113,7 +115,11 @@ export async function runFault<Place extends Ground>(
   await positions();
   faults.push(...(await reconciles(world)));
   const evidence = { ...(await readStore(world, project)), sent, end, atFault: atFault!, faultAtMs };
-  const { altered, ...verdict } = judge({ ...evidence, mayRefuse: fault.mayRefuse });
+  const { altered, ...verdict } = judge({
+    ...evidence,
+    mayRefuse: fault.mayRefuse,
+    endsAtCommit: fault.endsAtCommit === true,
+  });
   if (altered > 0) faults.push(`${altered} rows have another content than was sent`);
   if (verdict.caught_in_flight === 0) faults.push("it caught nothing in flight, so it proved nothing");
   if (verdict.lost + verdict.extra + verdict.wrongly_refused > 0)

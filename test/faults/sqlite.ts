@@ -59,6 +59,7 @@ const crashed = (point: CrashPoint, times: number): Fault<Ground> => {
   return {
     name: `sqlite_${point}`,
     mayRefuse: true,
+    endsAtCommit: point === "after_commit",
     async prepare({ world, strikes }) {
       await world.edges[0]!.arm({ WEIR_TEST_CRASH_AT: `${point}:${times}` });
       ended = world.edges[0]!.nextEnd();
