@@ -44,7 +44,7 @@ export async function quarantineEvents(
 ): Promise<(tallies: ReadonlyMap<DecodedRecord, Tally>) => void> {
   const refused = records.flatMap(refusedOf);
   const found = plan.candidates.filter((one) => one.fate === "conflict" || one.fate === "unwritable");
-  const rows = [...refused.map(({ row }) => row), ...found.map((one) => foundRow(one, plan))];
+  const rows = firsts([...refused.map(({ row }) => row), ...found.map((one) => foundRow(one, plan))]);
   if (rows.length === 0) return () => {};
   const inserted = await tx`
     insert into quarantine (
@@ -155,6 +155,16 @@ function foundRow(one: Candidate, plan: Plan): Kept {
     pointer: "",
     detail: plain(detail),
   };
+}
+
+// Of copies in one transaction the first is kept, whatever order the server sorts equal ones into.
+function firsts(rows: readonly Kept[]): Kept[] {
+  const byKey = new Map<string, Kept>();
+  for (const row of rows) {
+    const key = `${row.identity_hash}/${row.fingerprint}`;
+    if (!byKey.has(key)) byKey.set(key, row);
+  }
+  return [...byKey.values()];
 }
 
 type Common = Omit<Kept, "station" | "reason" | "pointer" | "detail">;

@@ -1,14 +1,16 @@
 // Which of several copies the live store holds, so that a replay stores the same one.
 import type { TransactionSql } from "postgres";
 import { toUuid } from "../../shared/event/bytes.ts";
-import { eventTimeOf, identityHashBytes } from "../../shared/event/identity.ts";
+import { eventTimeOf, fingerprintBytes, identityHashBytes } from "../../shared/event/identity.ts";
 import { isPublished } from "../../shared/wire/batch.ts";
 import { type DecodedSlice, isDecoded } from "../decode.ts";
 
 /** One event of a step, as far as its copies have to be told apart. */
 interface Copy {
   slice: DecodedSlice;
+  batchId: string;
   id: string;
+  fingerprint: string;
   /** Epoch ms. */
   eventTime: number;
   receivedAt: number;
@@ -37,19 +39,25 @@ export async function guide(
   time: bigint,
 ): Promise<Guidance> {
   const copies = copiesByHash(slices);
-  const rows = await liveRows(live, copies);
   let after: bigint | undefined;
   const before = new Map<DecodedSlice, Set<DecodedSlice>>();
-  for (const [hash, row] of rows) {
-    if (row.time > time && (after === undefined || row.time > after)) after = row.time;
-    const own = copies.get(hash) ?? [];
-    const winner = row.time === time ? own.find((copy) => copy.receivedAt === row.receivedAt) : undefined;
-    if (winner === undefined) continue;
+  const follow = (written: bigint, own: readonly Copy[], isFirst: (copy: Copy) => boolean): void => {
+    if (written > time && (after === undefined || written > after)) after = written;
+    const first = written === time ? own.find(isFirst) : undefined;
+    if (first === undefined) return;
     for (const { slice } of own) {
-      if (slice === winner.slice) continue;
+      if (slice === first.slice) continue;
       const earlier = before.get(slice) ?? new Set();
-      before.set(slice, earlier.add(winner.slice));
+      before.set(slice, earlier.add(first.slice));
     }
+  };
+  for (const [hash, row] of await liveRows(live, copies)) {
+    follow(row.time, copies.get(hash) ?? [], (copy) => copy.receivedAt === row.receivedAt);
+  }
+  // Of equal contents that are in conflict with what is stored, one is kept and the others are its copies.
+  for (const kept of await keptRows(live, copies)) {
+    const own = copies.get(kept.hash)?.filter(({ fingerprint }) => fingerprint === kept.fingerprint) ?? [];
+    follow(kept.time, own, (copy) => copy.batchId === kept.batchId);
   }
   return { slices: ordered(slices, before), after };
 }
@@ -57,9 +65,10 @@ export async function guide(
 function copiesByHash(slices: readonly DecodedSlice[]): Map<string, Copy[]> {
   const copies = new Map<string, Copy[]>();
   for (const slice of slices) {
-    for (const { record } of slice.records.filter(isDecoded)) {
+    for (const { record, batchId } of slice.records.filter(isDecoded)) {
       const { batch, outcomes } = record;
-      const hashes = Buffer.from(batch.hashes.buffer, batch.hashes.byteOffset, batch.hashes.length);
+      const hashes = viewOf(batch.hashes);
+      const fingerprints = viewOf(batch.fingerprints);
       for (let index = 0; index < batch.count; index += 1) {
         if (!isPublished(outcomes[index]!)) continue;
         const at = index * identityHashBytes;
@@ -67,7 +76,9 @@ function copiesByHash(slices: readonly DecodedSlice[]): Map<string, Copy[]> {
         const id = toUuid(batch.ids.subarray(index * 16, index * 16 + 16));
         const copy = {
           slice,
+          batchId,
           id,
+          fingerprint: String(fingerprints.readBigInt64BE(index * fingerprintBytes)),
           eventTime: eventTimeOf(batch.ids, index * 16),
           receivedAt: batch.receivedAt,
         };
@@ -114,6 +125,37 @@ async function liveRows(
   );
 }
 
+interface KeptRow {
+  hash: string;
+  fingerprint: string;
+  batchId: string;
+  time: bigint;
+}
+
+async function keptRows(
+  live: TransactionSql,
+  copies: ReadonlyMap<string, readonly Copy[]>,
+): Promise<KeptRow[]> {
+  const asked = [...copies].flatMap(([hash, own]) => own.map(({ fingerprint }) => ({ hash, fingerprint })));
+  const rows = await live`
+    select
+      a.hash,
+      a.fingerprint::text as fingerprint,
+      q.batch_id::text as batch_id,
+      (extract(epoch from q.quarantined_at) * 1000000)::bigint as time
+    from (
+      select distinct hash, fingerprint
+      from jsonb_to_recordset(${live.json(asked)}) as r(hash text, fingerprint bigint)
+    ) a
+    join quarantine q on q.identity_hash = decode(a.hash, 'hex') and q.fingerprint = a.fingerprint`;
+  return rows.map((row) => ({
+    hash: String(row["hash"]),
+    fingerprint: String(row["fingerprint"]),
+    batchId: String(row["batch_id"]),
+    time: BigInt(row["time"]),
+  }));
+}
+
 // Each slice behind those that must come first; as they were given where that says nothing.
 function ordered(
   slices: readonly DecodedSlice[],
@@ -128,3 +170,5 @@ function ordered(
   }
   return [...done];
 }
+
+const viewOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
