@@ -63,6 +63,8 @@ try {
   say(`FAILED: ${error instanceof Error ? error.stack : String(error)}`);
   isSound = false;
 } finally {
+  const ours = [...world.edges, ...world.collectors, ...world.aggregators];
+  say(`most memory: ${ours.map((one) => `${one.name} ${one.peakMiB()} MiB`).join(", ")}`);
   await world.close().catch((error: unknown) => {
     say(`the end: ${String(error)}`);
     isSound = false;
