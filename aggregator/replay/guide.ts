@@ -3,24 +3,8 @@ import type { TransactionSql } from "postgres";
 import { toUuid } from "../../shared/event/bytes.ts";
 import { eventTimeOf, fingerprintBytes, identityHashBytes } from "../../shared/event/identity.ts";
 import { isPublished } from "../../shared/wire/batch.ts";
-import { type DecodedSlice, isDecoded } from "../decode.ts";
-
-/** One event of a step, as far as its copies have to be told apart. */
-interface Copy {
-  slice: DecodedSlice;
-  batchId: string;
-  id: string;
-  fingerprint: string;
-  /** Epoch ms. */
-  eventTime: number;
-  receivedAt: number;
-}
-
-/** The row the live store has for an identity: when its transaction began, and when it was received. */
-interface LiveRow {
-  time: bigint;
-  receivedAt: number;
-}
+import { bodyOf, type DecodedSlice, isDecoded } from "../decode.ts";
+import { type Copy, isStored, keptRows, liveRows } from "./live-rows.ts";
 
 /** The slices in the order to plan them, and the transaction that must be written before, if there is one. */
 export interface Guidance {
@@ -52,7 +36,9 @@ export async function guide(
     }
   };
   for (const [hash, row] of await liveRows(live, copies)) {
-    follow(row.time, copies.get(hash) ?? [], (copy) => copy.receivedAt === row.receivedAt);
+    const own = copies.get(hash) ?? [];
+    const alike = own.filter((copy) => copy.receivedAt === row.receivedAt);
+    follow(row.time, own, (copy) => alike.includes(copy) && (alike.length === 1 || isStored(copy, row)));
   }
   // Of equal contents that are in conflict with what is stored, one is kept and the others are its copies.
   for (const kept of await keptRows(live, copies)) {
@@ -65,7 +51,8 @@ export async function guide(
 function copiesByHash(slices: readonly DecodedSlice[]): Map<string, Copy[]> {
   const copies = new Map<string, Copy[]>();
   for (const slice of slices) {
-    for (const { record, batchId } of slice.records.filter(isDecoded)) {
+    for (const decoded of slice.records.filter(isDecoded)) {
+      const { record, batchId } = decoded;
       const { batch, outcomes } = record;
       const hashes = viewOf(batch.hashes);
       const fingerprints = viewOf(batch.fingerprints);
@@ -77,6 +64,7 @@ function copiesByHash(slices: readonly DecodedSlice[]): Map<string, Copy[]> {
         const copy = {
           slice,
           batchId,
+          body: () => bodyOf(decoded, index),
           id,
           fingerprint: String(fingerprints.readBigInt64BE(index * fingerprintBytes)),
           eventTime: eventTimeOf(batch.ids, index * 16),
@@ -89,71 +77,6 @@ function copiesByHash(slices: readonly DecodedSlice[]): Map<string, Copy[]> {
     }
   }
   return copies;
-}
-
-// By id, and for events whose time was moved by the id that is noted for their hash.
-async function liveRows(
-  live: TransactionSql,
-  copies: ReadonlyMap<string, readonly Copy[]>,
-): Promise<Map<string, LiveRow>> {
-  const all = [...copies].flatMap(([hash, own]) =>
-    own.map(({ id, eventTime }) => ({ hash, id, event_time: new Date(eventTime).toISOString() })),
-  );
-  const rows = await live`
-    with asked as (
-      select hash, id, event_time
-      from jsonb_to_recordset(${live.json(all)}) as r(hash text, id uuid, event_time timestamptz)
-    ),
-    noted as (
-      select a.hash, m.id, to_timestamp(
-        ('x' || lpad(translate(left(m.id::text, 13), '-', ''), 16, '0'))::bit(64)::bigint / 1000.0
-      ) as event_time
-      from (select distinct hash from asked) a
-      join moved_events m on m.identity_hash = decode(a.hash, 'hex')
-    )
-    select distinct
-      w.hash,
-      (extract(epoch from e.stored_at) * 1000000)::bigint as time,
-      (extract(epoch from e.received_at) * 1000)::float8 as received_at
-    from (select * from asked union select * from noted) w
-    join events e on e.id = w.id and e.event_time = w.event_time`;
-  return new Map(
-    rows.map((row) => [
-      String(row["hash"]),
-      { time: BigInt(row["time"]), receivedAt: Number(row["received_at"]) },
-    ]),
-  );
-}
-
-interface KeptRow {
-  hash: string;
-  fingerprint: string;
-  batchId: string;
-  time: bigint;
-}
-
-async function keptRows(
-  live: TransactionSql,
-  copies: ReadonlyMap<string, readonly Copy[]>,
-): Promise<KeptRow[]> {
-  const asked = [...copies].flatMap(([hash, own]) => own.map(({ fingerprint }) => ({ hash, fingerprint })));
-  const rows = await live`
-    select
-      a.hash,
-      a.fingerprint::text as fingerprint,
-      q.batch_id::text as batch_id,
-      (extract(epoch from q.quarantined_at) * 1000000)::bigint as time
-    from (
-      select distinct hash, fingerprint
-      from jsonb_to_recordset(${live.json(asked)}) as r(hash text, fingerprint bigint)
-    ) a
-    join quarantine q on q.identity_hash = decode(a.hash, 'hex') and q.fingerprint = a.fingerprint`;
-  return rows.map((row) => ({
-    hash: String(row["hash"]),
-    fingerprint: String(row["fingerprint"]),
-    batchId: String(row["batch_id"]),
-    time: BigInt(row["time"]),
-  }));
 }
 
 // Each slice behind those that must come first; as they were given where that says nothing.
