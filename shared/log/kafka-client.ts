@@ -25,6 +25,8 @@ export function consumerOptions(target: KafkaTarget, clientId: string): KafkaCon
     clientId,
     brokers: [...target.brokers],
     connectionTimeout: 5_000,
+    // A broker that hung answers none of what was asked before; joining has a longer limit of its own.
+    requestTimeout: 10_000,
     logLevel: logLevel.NOTHING,
     ...(target.tls && { ssl: target.tls.ca === undefined ? true : { ca: [target.tls.ca] } }),
     ...(target.sasl && { sasl: toSasl(target.sasl) }),

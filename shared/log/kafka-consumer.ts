@@ -10,8 +10,8 @@ import type { KafkaTarget } from "./kafka-url.ts";
 import type { ConsumerHandler, LogConsumer, LogIdentity, LogReader, ReadRecord } from "./log.ts";
 import { within } from "./within.ts";
 
-/** A silent member loses its partitions after this. The brokers take 6 s at the least. */
-const sessionMs = 10_000;
+/** A silent member loses its partitions after this, the least that brokers take. */
+const sessionMs = 6_000;
 const heartbeatMs = 1_000;
 /** How long the others wait for a member that still writes when the group is shared anew. */
 const rebalanceMs = 60_000;
@@ -22,7 +22,7 @@ const fetchBytesMax = 16 * 1024 * 1024;
 /** The group's own offsets are for tools: once a second is enough. */
 const noteEveryMs = 1_000;
 /** Below the session, since a member that pauses sends no heartbeat. */
-const pause = { attemptsMax: Number.POSITIVE_INFINITY, baseMs: 500, waitMsMax: 5_000 };
+const pause = { attemptsMax: Number.POSITIVE_INFINITY, baseMs: 500, waitMsMax: 3_000 };
 /** What leaving may take from a broker that does not answer. */
 const leaveMsMax = 5_000;
 
@@ -60,7 +60,7 @@ export function kafkaConsumer(options: KafkaConsumerOptions): LogConsumer {
       allowAutoTopicCreation: false,
       retry: {
         initialRetryTime: 200,
-        maxRetryTime: 5_000,
+        maxRetryTime: 3_000,
         restartOnFailure: async () => !closing.signal.aborted,
       },
     });
