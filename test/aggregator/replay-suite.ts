@@ -57,12 +57,18 @@ export function replaySuite(title: string, url: () => string): void {
       await scene.publish(0, recordOf(many(0, 3), received(1)), recordOf(many(3, 6), received(2)));
       await scene.publish(1, recordOf(many(0, 3), received(3)), recordOf(many(3, 6), received(4)));
       await scene.publish(2, recordOf(many(2, 4, { content: "other" }), received(5)));
+      await scene.publish(1, recordOf(many(2, 4, { content: "other" }), received(6)));
+      // Received in the same millisecond: only what the edge added tells them apart.
+      const tied = (clockOffsetMs: number) =>
+        recordOf(many(20, 23, { fields: { clockOffsetMs } }), received(7));
+      await scene.publish(0, tied(1));
+      await scene.publish(2, tied(2));
       await scene.write([[1, 1]]);
       // Within one transaction, in an order of its own.
       await scene.write([
-        [2, 1],
-        [1, 1],
-        [0, 2],
+        [2, 2],
+        [1, 2],
+        [0, 3],
       ]);
       const answer = await scene.replay(await scene.empty());
       expect(differing(answer)).toEqual([]);
