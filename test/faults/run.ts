@@ -39,6 +39,7 @@ async function run<Place extends Ground>(place: Place, fault: Fault<Place>): Pro
       server.thaw();
       server.proxy.heal();
     }
+    await fault.restore?.({ world: place, strikes() {} }).catch((error: unknown) => say(String(error)));
     return;
   }
   print(ran.line);
