@@ -25,10 +25,13 @@ export function createCollectorApp(deps: CollectorDeps): Hono {
   const app = new Hono();
   app.post("/v1/batches", async (context) => {
     const batch = await authenticate(context.req.raw, deps.signer, deps.clock);
-    const { batchId, outcomes } = await port.send(batch);
-    return new Response(pack([batchId, outcomes]) as Uint8Array<ArrayBuffer>, {
-      headers: { "content-type": "application/msgpack" },
-    });
+    const { batchId, outcomes, spooled } = await port.send(batch);
+    return new Response(
+      pack(spooled === true ? [batchId, outcomes, true] : [batchId, outcomes]) as Uint8Array<ArrayBuffer>,
+      {
+        headers: { "content-type": "application/msgpack" },
+      },
+    );
   });
   app.all("/v1/batches", () =>
     problemResponse(new WeirError("method_not_allowed", "/v1/batches takes POST.")),

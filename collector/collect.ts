@@ -40,6 +40,8 @@ export function createCollect(deps: CollectDeps): Collect {
         if (published.isCertain) await settler.release(request);
         throw published.answer;
       }
+      // Not settled: only what the log has may call a copy a duplicate. The drain settles.
+      if (published.isSpooled) return { ...answer, spooled: true };
       reach("after_publish");
       await settler.settle(requestFor(batch, request.attempt, (index) => isPublished(outcomes[index]!)));
       reach("after_settle");

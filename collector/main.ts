@@ -16,6 +16,9 @@ import { type CollectorConfig, secretsOf } from "./config.ts";
 import { createPublisher } from "./publish.ts";
 import { createReceipts } from "./receipt.ts";
 import { createSettler } from "./settle.ts";
+import { startDrain } from "./spool/drain.ts";
+import { openFileSpool } from "./spool/files.ts";
+import type { Spool } from "./spool/spool.ts";
 import { measuredClaims, measuredCollect, measuredProducer } from "./telemetry.ts";
 
 export interface StartCollector {
@@ -54,10 +57,12 @@ export async function startCollector(start: StartCollector): Promise<RunningColl
   const claims = guarded(start.claims, clock, meter, logger);
   const settler = createSettler(claims);
   const name = config.WEIR_COLLECTOR_NAME ?? `${hostname().slice(0, 40)}-${toHex(clock.random(4))}`;
-  const publisher = createPublisher({
-    producer: measuredProducer(start.producer, meter, logger),
-    receipts: createReceipts(name, clock.now()),
-  });
+  const spool = openSpool(config, name, logger);
+  const receipts = createReceipts(config.WEIR_COLLECTOR_NAME ?? spool?.name ?? name, clock.now());
+  const producer = measuredProducer(start.producer, meter, logger);
+  const drain = spool && startDrain({ spool, producer, receipts, settler, clock });
+  const overflow = spool && drain && { spool, drain, now: clock.now };
+  const publisher = createPublisher({ producer, receipts, overflow });
   const collect = measuredCollect(createCollect({ claims, publisher, settler, clock }), meter);
   const port = hopOf(collect, clock, start.reachLog);
   const server =
@@ -71,6 +76,17 @@ export async function startCollector(start: StartCollector): Promise<RunningColl
       // A sender that stalls half-way through a body is not waited for.
       await Promise.race([server?.stop(), clock.sleep(stopMs)]);
       await server?.stop(true);
+      await drain?.stop(drainStopMs);
+      await settler.idle();
+      const held = spool?.held();
+      await spool?.close();
+      if (held !== undefined && held.records > 0) {
+        logger.error("spool_remains", { records: held.records, events: held.events, bytes: held.bytes });
+        throw new Error(
+          `${held.records} records with ${held.events} events, ${held.bytes} bytes, stay in the spool; ` +
+            "the next start on its folder brings them to the log",
+        );
+      }
     },
   };
 }
@@ -94,6 +110,13 @@ async function checkEviction(claims: ClaimStore, logger: Logger): Promise<void> 
 /** How long readiness waits for the log, and the end for connections that hold no batch. */
 const reachMs = 2_000;
 const stopMs = 2_000;
+/** How long the end waits for the spool to drain. */
+const drainStopMs = 10_000;
+
+function openSpool(config: CollectorConfig, name: string, logger: Logger): Spool | undefined {
+  const { WEIR_SPOOL_DIR: dir, WEIR_SPOOL_BYTES_MAX: bytesMax } = config;
+  return dir === undefined ? undefined : openFileSpool({ dir, bytesMax, name, logger });
+}
 
 /** The claims' server is set to evict keys. */
 class EvictionError extends Error {}

@@ -6,9 +6,13 @@ import type { Batch } from "../shared/wire/batch.ts";
 import { partitionOf } from "../shared/wire/partition.ts";
 import { packRecord } from "../shared/wire/record.ts";
 import type { Receipts } from "./receipt.ts";
+import type { Drain } from "./spool/drain.ts";
+import type { Spool } from "./spool/spool.ts";
 
-/** How a publish ended. `isCertain`: nothing of the record is in the log, so its leases may be freed. */
-export type Published = { isStored: true } | { isStored: false; isCertain: boolean; answer: WeirError };
+/** How a publish ended. `isSpooled`: on this disk, not in the log yet. `isCertain`: nothing of the record is in the log, so its leases may be freed. */
+export type Published =
+  | { isStored: true; isSpooled: boolean }
+  | { isStored: false; isCertain: boolean; answer: WeirError };
 
 export interface Publisher {
   /** Holds room for a batch until the answered function is called. Throws `overloaded` where none is left. */
@@ -20,6 +24,8 @@ export interface Publisher {
 export interface PublisherOptions {
   producer: LogProducer;
   receipts: Receipts;
+  /** Where records go that the log does not take now. */
+  overflow?: { spool: Spool; drain: Drain; now: () => number } | undefined;
   /** Bytes of batches in this process at once. */
   bytesMax?: number;
 }
@@ -30,7 +36,7 @@ const untoldMax = 1_000;
 const smallRecordBytes = 1_000_000;
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { producer, receipts } = options;
+  const { producer, receipts, overflow } = options;
   const bytesMax = options.bytesMax ?? publishBytesMax;
   const { partitions } = producer.identity;
   let bytes = 0;
@@ -51,15 +57,31 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (receipts.untold() >= untoldMax && receipts.underWay() > 0) {
         return failed(new PublishError("not_stored", "the log is down, and a publish is trying it"), 0);
       }
+      // A number is not taken in vain for what neither the log nor the spool has a place for.
+      const isDown = overflow?.drain.isDown() === true;
+      if (isDown && !overflow?.spool.hasRoom(bytesOf(batch))) {
+        return failed(new PublishError("not_stored", "the log is down and the spool is full"), 0);
+      }
       const receipt = receipts.take();
       let size = 0;
       try {
         const record = packRecord(batch, outcomes, receipt);
         size = record.length;
         if (size > recordBytesMax) throw new PublishError("refused", `a record of ${size} bytes`);
-        await producer.publish(partitionOf(batch.batchId, partitions), record);
+        const partition = partitionOf(batch.batchId, partitions);
+        try {
+          if (isDown) throw new PublishError("not_stored", "the log is down");
+          await producer.publish(partition, record);
+        } catch (error) {
+          if (overflow === undefined || isRefusal(error)) throw error;
+          const frame = { partition, events: batch.count, time: overflow.now(), record };
+          await overflow.spool.append(frame).catch((cause) => Promise.reject(withCause(error, cause)));
+          receipts.spooled(receipt);
+          overflow.drain.spooled();
+          return { isStored: true, isSpooled: true };
+        }
         receipts.stored(receipt);
-        return { isStored: true };
+        return { isStored: true, isSpooled: false };
       } catch (error) {
         receipts.gaveUp(receipt);
         return failed(error, size);
@@ -67,6 +89,12 @@ export function createPublisher(options: PublisherOptions): Publisher {
     },
   };
 }
+
+const isRefusal = (error: unknown): boolean => error instanceof PublishError && error.failure === "refused";
+
+// A spool that failed too changes nothing about what is known of the log.
+const withCause = (error: unknown, cause: unknown): PublishError =>
+  new PublishError(error instanceof PublishError ? error.failure : "unknown", String(cause), { cause });
 
 /** What a batch holds in memory, near enough: its bodies, its columns of 41 bytes an event, its refusals. */
 const bytesOf = (batch: Batch): number => batch.bodies.length + batch.count * 64;

@@ -8,6 +8,10 @@ export interface Receipts {
   stored(receipt: Receipt): void;
   /** The record was answered with an error; a later one will say so. */
   gaveUp(receipt: Receipt): void;
+  /** The record lies in the spool: its number stays open until it is drained. */
+  spooled(receipt: Receipt): void;
+  /** The log has a record from the spool; one of an earlier start says nothing about these numbers. */
+  drained(receipt: Receipt): void;
   /** Numbers given up that no stored record has told of yet. */
   untold(): number;
   /** Numbers under way. */
@@ -22,6 +26,11 @@ export function createReceipts(collector: string, start: number): Receipts {
   let next = 0;
   let givenUp: number[] = [];
   let underWay = 0;
+  let inSpool = 0;
+  function close(receipt: Receipt): void {
+    open.delete(receipt.number);
+    for (const number of receipt.givenUp) open.delete(number);
+  }
   return {
     take() {
       const number = next;
@@ -35,14 +44,22 @@ export function createReceipts(collector: string, start: number): Receipts {
     },
     stored(receipt) {
       underWay -= 1;
-      open.delete(receipt.number);
-      for (const number of receipt.givenUp) open.delete(number);
+      close(receipt);
+    },
+    spooled() {
+      underWay -= 1;
+      inSpool += 1;
+    },
+    drained(receipt) {
+      if (receipt.collector !== collector || receipt.start !== start || !open.has(receipt.number)) return;
+      inSpool -= 1;
+      close(receipt);
     },
     gaveUp(receipt) {
       underWay -= 1;
       givenUp.push(...receipt.givenUp, receipt.number);
     },
-    untold: () => open.size - underWay,
+    untold: () => open.size - underWay - inSpool,
     underWay: () => underWay,
   };
 }

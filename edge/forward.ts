@@ -97,8 +97,10 @@ function readAnswer(bytes: Uint8Array): BatchAnswer {
   } catch {
     answer = undefined;
   }
-  const [batchId, outcomes] = Array.isArray(answer) ? answer : [];
-  if (batchId instanceof Uint8Array && outcomes instanceof Uint8Array) return { batchId, outcomes };
+  const [batchId, outcomes, spooled] = Array.isArray(answer) ? answer : [];
+  if (batchId instanceof Uint8Array && outcomes instanceof Uint8Array) {
+    return spooled === true ? { batchId, outcomes, spooled } : { batchId, outcomes };
+  }
   throw new WeirError("log_unavailable", "The collector's answer cannot be read.");
 }
 

@@ -9,7 +9,13 @@ export async function ending<T extends object>(
 ): Promise<T & { close(): Promise<void> }> {
   const ends: Ends = [];
   const close = async (): Promise<void> => {
-    for (const end of ends.splice(0).reverse()) await end();
+    let failure: { error: unknown } | undefined;
+    for (const end of ends.splice(0).reverse()) {
+      await end().catch((error: unknown) => {
+        failure ??= { error };
+      });
+    }
+    if (failure !== undefined) throw failure.error;
   };
   try {
     return { ...(await begin(ends)), close };

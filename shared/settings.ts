@@ -65,6 +65,17 @@ export const settings = {
     .string()
     .optional()
     .describe("The claims: redis://, rediss://, https:// (Upstash) or sqlite:"),
+  WEIR_SPOOL_DIR: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Lasting folder where a collector keeps records while the log is down; none without it"),
+  WEIR_SPOOL_BYTES_MAX: z.coerce
+    .number()
+    .int()
+    .min(16 * 1024 * 1024)
+    .default(1024 * 1024 * 1024)
+    .describe("Bytes of the spool; past them batches get 503"),
   WEIR_STORE_URL: z.string().optional().describe("The store: postgres:// or embedded:"),
   WEIR_STORE_SCHEMA: z
     .string()

@@ -46,6 +46,8 @@ export interface BatchAnswer {
   batchId: Uint8Array;
   /** One byte an event, a value of `outcome`. */
   outcomes: Uint8Array;
+  /** The batch lies on the collector's disk and not in the log yet. */
+  spooled?: boolean;
 }
 
 /** What the collector found for one event; `isPublished` groups the first three. */

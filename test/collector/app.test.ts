@@ -27,6 +27,7 @@ async function listening() {
       WEIR_HOST: "127.0.0.1",
       WEIR_COLLECTOR_PORT: 0,
       WEIR_COLLECTOR_NAME: "west",
+      WEIR_SPOOL_BYTES_MAX: 16_777_216,
       WEIR_EDGE_SECRET: [secret, "secret-of-before"],
     },
     producer: log.producer,
