@@ -63,9 +63,11 @@ export function decode(body: Uint8Array, format: BodyFormat, eventsMax: number):
   const checksNumbers = suspectNumber.test(text);
   const checksSizes = body.length > eventBytesMax;
   for (let index = 0; (checksNumbers || checksSizes) && index < read.events.length; index += 1) {
+    // A line that is no JSON has no numbers, and no end that could be found.
+    if (read.faults.has(index)) continue;
     const [start, end] = placeOf(index);
     const fault = tooLarge(text, start, end) ?? (checksNumbers ? unfit(text, start, end) : undefined);
-    if (fault !== undefined && !read.faults.has(index)) read.faults.set(index, fault);
+    if (fault !== undefined) read.faults.set(index, fault);
   }
   return {
     events: read.events,

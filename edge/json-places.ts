@@ -102,7 +102,7 @@ function skipSpace(text: string, from: number): number {
 function skipValue(text: string, from: number): number {
   let depth = 0;
   let at = from;
-  for (;;) {
+  while (at < text.length) {
     const unit = text.charCodeAt(at);
     if (unit === quote) at = skipString(text, at);
     else if (unit === openBrace || unit === openBracket) {
@@ -115,6 +115,7 @@ function skipValue(text: string, from: number): number {
     else at += 1;
     if (depth === 0) return at;
   }
+  throw new Error("a value without an end");
 }
 
 function skipScalar(text: string, from: number, end: number): number {
@@ -129,10 +130,11 @@ const isDelimiter = (unit: number): boolean =>
 // From an opening quote to the place after its closing one, which an odd run of backslashes does not precede.
 function skipString(text: string, from: number): number {
   let close = text.indexOf('"', from + 1);
-  for (;;) {
+  while (close !== -1) {
     let backslashes = 0;
     while (text.charCodeAt(close - 1 - backslashes) === 0x5c) backslashes += 1;
     if (backslashes % 2 === 0) return close + 1;
     close = text.indexOf('"', close + 1);
   }
+  throw new Error("a string without an end");
 }

@@ -129,6 +129,21 @@ describe("one bad event is refused by its code and pointer, and the events besid
     },
   );
 
+  it.each(['{"a":"', '{"a":12345678901234567890,"b":"x', '"', '["\\"', "{", '[{"', '{"a"'])(
+    "the line %s, which ends too soon beside a number to look at",
+    async (line) => {
+      const edge = await testEdge();
+      const body = `${line}\n${json({ ...good, payload: { n: 1 } }).replace('"n":1', '"n":1e+400')}\n${line}`;
+      const response = await edge.post(body, { "content-type": "application/x-ndjson" });
+      const answer = (await response.json()) as Answer;
+      expect(answer.errors.map(({ code }) => code)).toEqual([
+        "event_malformed",
+        "number_not_representable",
+        "event_malformed",
+      ]);
+    },
+  );
+
   it("takes numbers that survive a double, however they are written", async () => {
     const edge = await testEdge();
     const numbers =
