@@ -19,7 +19,7 @@ import { createSettler } from "./settle.ts";
 import { startDrain } from "./spool/drain.ts";
 import { openFileSpool } from "./spool/files.ts";
 import type { Spool } from "./spool/spool.ts";
-import { measuredClaims, measuredCollect, measuredProducer } from "./telemetry.ts";
+import { measuredClaims, measuredCollect, measuredProducer, watchSpool } from "./telemetry.ts";
 
 export interface StartCollector {
   config: CollectorConfig;
@@ -61,6 +61,7 @@ export async function startCollector(start: StartCollector): Promise<RunningColl
   const receipts = createReceipts(config.WEIR_COLLECTOR_NAME ?? spool?.name ?? name, clock.now());
   const producer = measuredProducer(start.producer, meter, logger);
   const drain = spool && startDrain({ spool, producer, receipts, settler, clock });
+  const unwatch = spool && watchSpool(spool, meter, clock.now);
   const overflow = spool && drain && { spool, drain, now: clock.now };
   const publisher = createPublisher({ producer, receipts, overflow });
   const collect = measuredCollect(createCollect({ claims, publisher, settler, clock }), meter);
@@ -78,6 +79,7 @@ export async function startCollector(start: StartCollector): Promise<RunningColl
       await server?.stop(true);
       await drain?.stop(drainStopMs);
       await settler.idle();
+      unwatch?.();
       const held = spool?.held();
       await spool?.close();
       if (held !== undefined && held.records > 0) {

@@ -7,6 +7,7 @@ import { WeirError } from "../shared/problem.ts";
 import { outcome } from "../shared/wire/batch.ts";
 import type { ClaimStore } from "./claims/claims.ts";
 import type { Collect } from "./collect.ts";
+import type { Spool } from "./spool/spool.ts";
 
 const outcomeNames: readonly string[] = ["published", "in_doubt", "unchecked", "duplicate", "refused"];
 
@@ -56,6 +57,19 @@ export function measuredClaims(claims: ClaimStore, meter: Meter): ClaimStore {
     health: () => claims.health(),
     close: () => claims.close(),
   };
+}
+
+/** Tells what the spool holds, every second until the answered function is called. */
+export function watchSpool(spool: Spool, meter: Meter, now: () => number): () => void {
+  const tell = (): void => {
+    const { records, bytes, since } = spool.held();
+    meter.set("weir.collector.spool.size", bytes);
+    meter.set("weir.collector.spool.records", records);
+    meter.set("weir.collector.spool.age", since === undefined ? 0 : Math.max(0, now() - since) / 1000);
+  };
+  tell();
+  const timer = setInterval(tell, 1_000);
+  return () => clearInterval(timer);
 }
 
 /** Measures every publish, and tells each failure with its kind. */
