@@ -47,7 +47,8 @@ describe("weir replay", () => {
 
   it("puts rows back into the configured store", async () => {
     const live = await openLive();
-    const { count } = await live.sql`delete from events where id in (select id from events order by id limit 50)`;
+    const { count } =
+      await live.sql`delete from events where id in (select id from events order by id limit 50)`;
     await live.close();
     expect(count).toBe(50);
     const restored = await weir("replay", "--into", "embedded:");

@@ -17,8 +17,9 @@ const wordOf = (kind: Kind): string => kind.slice(0, -1);
 const signalled = (kind: Kind, signal: NodeJS.Signals): Fault => ({
   name: `${wordOf(kind)}_${signal === "SIGKILL" ? "kill" : "sigterm"}`,
   mayRefuse: mayRefuse(kind),
-  async strike({ world, strikes }) {
+  async strike({ world, strikes, awaitRequest }) {
     const target = world[kind][0]!;
+    awaitRequest();
     strikes();
     const ended = target.nextEnd();
     target.signal(signal);

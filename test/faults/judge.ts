@@ -1,8 +1,10 @@
 // Judges a fault from what was sent and what the load generator wrote down, and from the store's own rows.
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { unfoldIds } from "../../edge/command/load/id-list.ts";
 import type { LoadLine } from "../../edge/command/load/load-log.ts";
 import { canonical } from "../../shared/event/canonical.ts";
+
+const tailBytes = 65_536;
 
 /** An event as it was sent, by its client's id. */
 export type Sent = ReadonlyMap<string, { payload: unknown; context: unknown }>;
@@ -65,8 +67,26 @@ export interface Evidence {
   endsAtCommit?: boolean;
 }
 
-/** Reads accounts as they stand now; a last line that is being written is passed over. */
-export function readAccounts(files: readonly string[]): Accounts {
+/** How long each account is now: a moment that can be read later. */
+export function sizesOf(files: readonly string[]): number[] {
+  return files.map((file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0);
+}
+
+/** Whether the last thing an account says is that a request goes out. */
+export function isSending(file: string): boolean {
+  const handle = openSync(file, "r");
+  try {
+    const { size } = fstatSync(handle);
+    const tail = Buffer.alloc(Math.min(size, tailBytes));
+    readSync(handle, tail, 0, tail.length, size - tail.length);
+    return (tail.toString("utf8").trimEnd().split("\n").at(-1) ?? "").startsWith('{"sent"');
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** Reads accounts as they stand now, or stood at `sizes`; a last line that is being written is passed over. */
+export function readAccounts(files: readonly string[], sizes?: readonly number[]): Accounts {
   const accounts: Accounts = {
     acked: new Set(),
     ackedBad: new Set(),
@@ -79,13 +99,13 @@ export function readAccounts(files: readonly string[]): Accounts {
     refused503: 0,
     whys: new Map(),
   };
-  for (const file of files) readOne(file, accounts);
+  for (const [index, file] of files.entries()) readOne(readText(file, sizes?.[index]), accounts);
   return accounts;
 }
 
-function readOne(file: string, accounts: Accounts): void {
+function readOne(whole: string, accounts: Accounts): void {
   const open = new Map<number, { good: string[]; bad: string[] }>();
-  for (const text of readText(file).split("\n")) {
+  for (const text of whole.split("\n")) {
     const line = readLine(text);
     if (line === undefined || "load" in line) continue;
     if ("sent" in line) {
@@ -162,9 +182,9 @@ function holds(found: unknown, sent: unknown): boolean {
   return Object.entries(sent as object).every(([name, value]) => canonical(has[name]) === canonical(value));
 }
 
-function readText(file: string): string {
+function readText(file: string, size?: number): string {
   try {
-    return readFileSync(file, "utf8");
+    return readFileSync(file).subarray(0, size).toString("utf8");
   } catch {
     return "";
   }

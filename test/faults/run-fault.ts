@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { succeeded } from "../support/three-processes.ts";
 import { until } from "../support/until.ts";
 import {
-  type Accounts,
+  isSending,
   judge,
   type Kept,
   readAccounts,
   type Sent,
   type StoredRow,
+  sizesOf,
   type Verdict,
 } from "./judge.ts";
 import type { Ground, World } from "./world.ts";
@@ -19,6 +20,8 @@ export interface Scene<Place extends Ground = World> {
   world: Place;
   /** To be called at the moment the fault strikes; the first call counts. */
   strikes(): void;
+  /** Returns in the very moment in which a request is on its way, or after two seconds. */
+  awaitRequest(): void;
 }
 
 export interface Fault<Place extends Ground = World> {
@@ -50,6 +53,7 @@ const strikeAt = 0.3;
 const recoverMsMax = 30_000;
 const residentMiBMax = 1024;
 const overlap = 0.05;
+const awaitRequestMsMax = 2000;
 
 /** Runs the load on both edges, the fault in its middle, and judges. Rejects where the suite itself fails. */
 export async function runFault<Place extends Ground>(
@@ -67,13 +71,17 @@ export async function runFault<Place extends Ground>(
   const { sent, files } = writeEvents(world.folder, project, events);
   const accounts = files.map((file) => `${file}.account`);
   let faultAtMs = 0;
-  let atFault: Accounts | undefined;
+  let sizesAtFault: number[] | undefined;
   const scene: Scene<Place> = {
     world,
     strikes() {
-      if (atFault !== undefined) return;
+      if (sizesAtFault !== undefined) return;
       faultAtMs = Date.now();
-      atFault = readAccounts(accounts);
+      sizesAtFault = sizesOf(accounts);
+    },
+    awaitRequest() {
+      const untilMs = Date.now() + awaitRequestMsMax;
+      while (!accounts.some(isSending) && Date.now() < untilMs);
     },
   };
   await fault.prepare?.(scene);
@@ -98,7 +106,7 @@ export async function runFault<Place extends Ground>(
   );
   await until("30 % are acknowledged", 60_000, () => readAccounts(accounts).acked.size >= events * strikeAt);
   // Between two requests there is nothing to catch.
-  await until("a request is on its way", 10_000, () => readAccounts(accounts).open.size > 0);
+  scene.awaitRequest();
   await fault.strike(scene);
   scene.strikes();
   const healedAt = Date.now();
@@ -114,7 +122,8 @@ export async function runFault<Place extends Ground>(
   if (closedMs > recoverMsMax) faults.push("not everything was stored within 30 s of the load's end");
   await positions();
   faults.push(...(await reconciles(world)));
-  const evidence = { ...(await readStore(world, project)), sent, end, atFault: atFault!, faultAtMs };
+  const atFault = readAccounts(accounts, sizesAtFault);
+  const evidence = { ...(await readStore(world, project)), sent, end, atFault, faultAtMs };
   const { altered, ...verdict } = judge({
     ...evidence,
     mayRefuse: fault.mayRefuse,

@@ -39,7 +39,9 @@ async function run<Place extends Ground>(place: Place, fault: Fault<Place>): Pro
       server.thaw();
       server.proxy.heal();
     }
-    await fault.restore?.({ world: place, strikes() {} }).catch((error: unknown) => say(String(error)));
+    await fault
+      .restore?.({ world: place, strikes() {}, awaitRequest() {} })
+      .catch((error: unknown) => say(String(error)));
     return;
   }
   print(ran.line);

@@ -43,8 +43,9 @@ export async function startSqlite(world: World): Promise<Ground> {
 const signalled = (signal: NodeJS.Signals): Fault<Ground> => ({
   name: signal === "SIGKILL" ? "sqlite_kill" : "sqlite_sigterm",
   mayRefuse: true,
-  async strike({ world, strikes }) {
+  async strike({ world, strikes, awaitRequest }) {
     const serve = world.edges[0]!;
+    awaitRequest();
     strikes();
     const ended = serve.nextEnd();
     serve.signal(signal);
