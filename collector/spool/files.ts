@@ -50,8 +50,8 @@ export function openFileSpool(options: FileSpoolOptions): Spool {
     const number = next;
     next += 1;
     const handle = await open(pathOf(number), "wx", 0o600);
-    syncFolder(dir);
     active = { handle, segment: { number, bytes: 0, records: 0, events: 0, since: 0 } };
+    syncFolder(dir);
     return active;
   }
 
@@ -99,10 +99,12 @@ export function openFileSpool(options: FileSpoolOptions): Spool {
 
   // What may lie half-written behind the last whole frame is cut, and the next append begins a new file.
   async function abandon(): Promise<void> {
-    const { handle, segment } = active ?? {};
+    if (active === undefined) return;
+    const { handle, segment } = active;
     active = undefined;
-    await handle?.truncate(segment?.bytes).catch(() => undefined);
-    await handle?.close().catch(() => undefined);
+    await handle.truncate(segment.bytes).catch(() => undefined);
+    await handle.close().catch(() => undefined);
+    if (segment.records === 0) await rm(pathOf(segment.number), { force: true }).catch(() => undefined);
   }
 
   return {

@@ -9,8 +9,11 @@ export interface Watched {
   name: string;
   url: string;
   signal(signal: NodeJS.Signals): void;
-  /** Ends it well and starts it with these settings besides; they hold until its next start. */
-  arm(settings: Settings): Promise<void>;
+  /**
+   * Ends it well and starts it with `lasting` settings besides, which hold until it is armed again, and with
+   * those that hold for this one start.
+   */
+  arm(once: Settings, lasting?: Settings): Promise<void>;
   /** Resolves at its next end, with its code or signal. */
   nextEnd(): Promise<string>;
   ready(): Promise<void>;
@@ -37,6 +40,7 @@ export function watch(
   let peakKiB = 0;
   let waiting: ((how: string) => void)[] = [];
   let next: Settings | undefined;
+  let kept: Settings = {};
   const timer = setInterval(() => {
     peakKiB = Math.max(peakKiB, residentKiB(child.pid));
   }, rssEveryMs);
@@ -55,7 +59,7 @@ export function watch(
       waiting = [];
       for (const tell of told) tell(String(signal ?? code));
       if (isClosing) return;
-      child = launch({ ...settings, ...next });
+      child = launch({ ...settings, ...kept, ...next });
       next = undefined;
     });
     return started;
@@ -67,8 +71,9 @@ export function watch(
     name,
     url,
     signal: (signal) => void child.kill(signal),
-    async arm(more) {
-      next = more;
+    async arm(once, lasting = {}) {
+      next = once;
+      kept = lasting;
       const ended = nextEnd();
       child.kill("SIGTERM");
       await ended;
