@@ -1,12 +1,12 @@
-// What is kept apart, whole and with its reason: refused events, conflicts, what no row can be made of,
-// and records that cannot be read or use another batch's id.
+// What is kept apart, whole and with its reason: refused events, conflicts, what no row can be made of.
 import { createHash } from "node:crypto";
 import type { TransactionSql } from "postgres";
 import { fingerprintBytes, identityHashBytes } from "../shared/event/identity.ts";
-import type { LogIdentity } from "../shared/log/log.ts";
 import type { QuarantineReason } from "../shared/problem.ts";
 import { batchVersion, outcome } from "../shared/wire/batch.ts";
-import { bodyOf, type DecodedRecord, type Place } from "./decode.ts";
+import { weirVersion } from "../shared/wire/version.ts";
+import { bodyOf, type DecodedRecord } from "./decode.ts";
+import { plain } from "./kept-records.ts";
 import type { Tally } from "./ledger/fold.ts";
 import { type Candidate, type Plan, placeOf } from "./plan.ts";
 
@@ -23,14 +23,12 @@ interface Kept {
   detail: string;
   original: string;
   received_ms: number;
-}
-
-/** A record kept whole. `decoded` tells its receipt where it could be read. */
-export interface KeptRecord {
-  place: Place;
-  reason: QuarantineReason;
-  detail: string;
-  decoded?: DecodedRecord;
+  weir_version: string;
+  event_key: string | null;
+  flags: number;
+  dialect: string;
+  identity_asked: string | null;
+  sent_ms: number | null;
 }
 
 /**
@@ -49,14 +47,16 @@ export async function quarantineEvents(
   const inserted = await tx`
     insert into quarantine (
       batch_id, index, project_id, identity_hash, fingerprint, station, version, reason, pointer, detail,
-      original, received_at
+      original, received_at, weir_version, event_key, flags, dialect, identity_asked, sent_at
     )
     select
       batch_id, index, project_id, decode(identity_hash, 'hex'), fingerprint, station, version, reason,
-      pointer, detail, decode(original, 'base64'), to_timestamp(received_ms / 1000.0)
+      pointer, detail, decode(original, 'base64'), to_timestamp(received_ms / 1000.0),
+      weir_version, event_key, flags, dialect, identity_asked, to_timestamp(sent_ms / 1000.0)
     from jsonb_to_recordset(${tx.json(rows as never)}) as r(
       batch_id uuid, index int, project_id text, identity_hash text, fingerprint bigint, station text,
-      version int, reason text, pointer text, detail text, original text, received_ms bigint
+      version int, reason text, pointer text, detail text, original text, received_ms bigint,
+      weir_version text, event_key uuid, flags smallint, dialect text, identity_asked text, sent_ms bigint
     )
     order by 4, 5
     on conflict do nothing
@@ -69,58 +69,6 @@ export async function quarantineEvents(
       if (counts !== undefined && !kept.has(`${row.batch_id}/${row.index}`)) counts.refused_duplicate += 1;
     }
   };
-}
-
-/** Keeps whole records; their offsets are noted, so that every record below the position is accounted for. */
-export async function quarantineRecords(
-  tx: TransactionSql,
-  log: LogIdentity,
-  records: readonly KeptRecord[],
-): Promise<void> {
-  for (const { place, reason, detail, decoded } of records) {
-    const receipt = decoded?.record.receipt;
-    await tx`
-      insert into quarantined_records (
-        log_id, partition, log_offset, reason, detail, original, collector, collector_start, collector_number
-      )
-      values (
-        ${log.id}, ${place.partition}, ${String(place.offset)}, ${reason}, ${plain(detail)},
-        ${Buffer.from(place.value)}, ${receipt?.collector ?? null}, ${receipt?.start ?? null},
-        ${receipt?.number ?? null}
-      )
-      on conflict do nothing`;
-  }
-}
-
-/** Notes further records of known batches: counted nowhere, but their offsets and receipts are known. */
-export async function noteRetransmissions(
-  tx: TransactionSql,
-  log: LogIdentity,
-  records: readonly DecodedRecord[],
-): Promise<void> {
-  if (records.length === 0) return;
-  const rows = records.map((decoded) => ({
-    partition: decoded.partition,
-    log_offset: String(decoded.offset),
-    batch_id: decoded.batchId,
-    collector: decoded.record.receipt.collector,
-    collector_start: decoded.record.receipt.start,
-    collector_number: decoded.record.receipt.number,
-    collector_lowest_open: decoded.record.receipt.lowestOpen,
-    collector_given_up: [...decoded.record.receipt.givenUp],
-  }));
-  await tx`
-    insert into ledger_retransmissions (
-      log_id, partition, log_offset, batch_id, collector, collector_start, collector_number,
-      collector_lowest_open, collector_given_up
-    )
-    select ${log.id}, r.*
-    from jsonb_to_recordset(${tx.json(rows)}) as r(
-      partition int, log_offset bigint, batch_id uuid, collector text, collector_start bigint,
-      collector_number bigint, collector_lowest_open bigint, collector_given_up bigint[]
-    )
-    order by partition, log_offset
-    on conflict do nothing`;
 }
 
 function refusedOf(decoded: DecodedRecord): { decoded: DecodedRecord; row: Kept }[] {
@@ -137,6 +85,11 @@ function refusedOf(decoded: DecodedRecord): { decoded: DecodedRecord; row: Kept 
       reason: refusal?.code ?? "event_malformed",
       pointer: plain(refusal?.pointer ?? ""),
       detail: plain(refusal?.detail ?? "refused without a reason"),
+      weir_version: plain(refusal?.origin?.version ?? ""),
+      event_key: null,
+      dialect: plain(refusal?.origin?.dialect ?? "native"),
+      identity_asked: refusal?.origin?.identity ?? null,
+      sent_ms: storableMs(refusal?.origin?.sentAt ?? null),
     };
     rows.push({ decoded, row });
   }
@@ -154,6 +107,11 @@ function foundRow(one: Candidate, plan: Plan): Kept {
     reason: isConflict ? "conflict" : "event_unwritable",
     pointer: "",
     detail: plain(detail),
+    weir_version: weirVersion,
+    event_key: Buffer.from(one.key, "latin1").toString("hex"),
+    dialect: "native",
+    identity_asked: null,
+    sent_ms: null,
   };
 }
 
@@ -167,7 +125,8 @@ function firsts(rows: readonly Kept[]): Kept[] {
   return [...byKey.values()];
 }
 
-type Common = Omit<Kept, "station" | "reason" | "pointer" | "detail">;
+type Told = "station" | "reason" | "pointer" | "detail" | "weir_version" | "event_key" | "dialect";
+type Common = Omit<Kept, Told | "identity_asked" | "sent_ms">;
 
 function common(decoded: DecodedRecord, index: number): Common {
   const { batch } = decoded.record;
@@ -187,11 +146,12 @@ function common(decoded: DecodedRecord, index: number): Common {
     version: batchVersion,
     original: Buffer.from(body).toString("base64"),
     received_ms: batch.receivedAt,
+    flags: batch.flags[index]!,
   };
 }
 
+// PostgreSQL's calendar ends long before a double's whole numbers do.
+const storableMs = (ms: number | null): number | null => (ms !== null && Math.abs(ms) <= 8.64e15 ? ms : null);
+
 const bytesHash = (project: string, body: Uint8Array): Buffer =>
   createHash("sha256").update(`refused\0${project}\0`).update(body).digest().subarray(0, identityHashBytes);
-
-// PostgreSQL's text holds no U+0000.
-const plain = (text: string): string => text.replaceAll("\0", "\ufffd").toWellFormed();

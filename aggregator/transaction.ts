@@ -2,13 +2,15 @@
 import type { TransactionSql } from "postgres";
 import { reach } from "../shared/crash-point.ts";
 import type { LogIdentity } from "../shared/log/log.ts";
+import { foldStreams } from "./completeness/fold.ts";
 import type { DecodedRecord, UnreadableRecord } from "./decode.ts";
 import { advance, FencedError, type Span } from "./fence.ts";
+import { type KeptRecord, noteRetransmissions, quarantineRecords } from "./kept-records.ts";
 import { correctLedger, insertLedger, ledgerDigests, type Tally, tally } from "./ledger/fold.ts";
 import { markDays } from "./marks.ts";
 import { lockMoved, settleMoved } from "./moved.ts";
 import { judgeByStored, makePlan, type Plan } from "./plan.ts";
-import { type KeptRecord, noteRetransmissions, quarantineEvents, quarantineRecords } from "./quarantine.ts";
+import { quarantineEvents } from "./quarantine.ts";
 import type { Inserter, Way } from "./stage.ts";
 
 /** What one transaction is to write, made ready before it begins. */
@@ -85,6 +87,7 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
   const noteRefused = await quarantineEvents(tx, sorted.fresh, plan);
   await quarantineRecords(tx, ground.log, recordsToKeep(prepared.unreadable, sorted.reused));
   await noteRetransmissions(tx, ground.log, sorted.again);
+  await foldStreams(tx, sorted.fresh, plan);
   await markDays(tx, plan, Math.min(...prepared.spans.map((span) => span.partition)));
   const tallies = tally(sorted.fresh, plan.candidates);
   noteRefused(tallies);

@@ -2,18 +2,21 @@
 import type { Clock } from "../shared/clock.ts";
 import { toUuid } from "../shared/event/bytes.ts";
 import type { Hash } from "../shared/event/hash.ts";
-import type { IdentityKind } from "../shared/event/identity.ts";
+import { hasFingerprint, type IdentityKind } from "../shared/event/identity.ts";
 import type { KeyRight } from "../shared/event/write-key.ts";
+import { identifierLengthMax } from "../shared/limits.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Meter } from "../shared/meter.ts";
 import type { EventRefusal } from "../shared/problem.ts";
-import type { CollectorPort } from "../shared/wire/batch.ts";
+import type { CollectorPort, StreamPlace } from "../shared/wire/batch.ts";
+import { weirVersion } from "../shared/wire/version.ts";
 import { createBatcher, type Part } from "./batch.ts";
 import type { Dialect } from "./dialect/dialect.ts";
 import { EventFault } from "./fault.ts";
 import { type KeyedEvent, keyEvents } from "./key.ts";
 import { normalise } from "./normalise.ts";
 import { isRecord } from "./schema.ts";
+import { storableText } from "./text.ts";
 
 export interface AcceptDeps {
   name: string;
@@ -96,7 +99,9 @@ export function createAccept(deps: AcceptDeps): Accept {
         const event = events[index];
         return isRecord(event) ? event[idName] : undefined;
       };
-      const refused = { project, historical, eventId, original: submission.original };
+      const { identity = null, sentAt = null } = submission;
+      const origin = { version: weirVersion, dialect: dialect.name, identity, sentAt };
+      const refused = { project, historical, eventId, original: submission.original, origin };
       const keyed = await keyEvents(normalised, refused, deps.hash);
       const { receivedAt, traceparent, batchId } = submission;
       const parts = await batcher.add({ project, receivedAt, traceparent, events: keyed, batchId });
@@ -105,6 +110,17 @@ export function createAccept(deps: AcceptDeps): Accept {
       return { parts, errors };
     },
   };
+}
+
+// A kind without a fingerprint leaves the number open, and so does a dialect that has no streams.
+function placeOf(event: unknown, { dialect, identity }: Submission): StreamPlace | undefined {
+  const isNumbering = dialect.identity === "native" && (identity === undefined || hasFingerprint(identity));
+  if (!isNumbering || !isRecord(event)) return undefined;
+  const [streamId, seq] = [event[dialect.nameOf("stream_id")], event[dialect.nameOf("seq")]];
+  const isNamed = typeof streamId === "string" && streamId !== "" && streamId.length <= identifierLengthMax;
+  return isNamed && Number.isSafeInteger(seq) && (seq as number) >= 0
+    ? { streamId: storableText(streamId), seq: seq as number }
+    : undefined;
 }
 
 function refusalsOf(events: readonly KeyedEvent[]): EventRefusal[] {

@@ -3,6 +3,8 @@ import { flag, type NormalisedEvent } from "../shared/event/event.ts";
 import { digestBytes, type Hash } from "../shared/event/hash.ts";
 import { eventIdIdentity } from "../shared/event/identity.ts";
 import { identifierLengthMax } from "../shared/limits.ts";
+import type { StreamPlace } from "../shared/wire/batch.ts";
+import type { RefusalOrigin } from "../shared/wire/refusal.ts";
 import { EventFault } from "./fault.ts";
 
 /** One event, or why it is refused, with the places of its hashes among the request's digests. */
@@ -16,6 +18,8 @@ export interface KeyedEvent {
   flags: number;
   /** The bytes of a refused event as they came. */
   original: Uint8Array | undefined;
+  /** What was known of a refused event beside its bytes. */
+  origin?: RefusalOrigin | undefined;
 }
 
 /** What a refused event can still be known by. */
@@ -24,8 +28,11 @@ export interface Refused {
   historical: boolean;
   /** The client's own id of an event, where it gave one. */
   eventId(index: number): unknown;
+  /** Its number in a stream, where it names both. */
+  place(index: number): StreamPlace | undefined;
   /** The event's bytes as they came. */
   original(index: number): Uint8Array;
+  origin?: RefusalOrigin | undefined;
 }
 
 /** Keys a request's events in their order; one call of `hash` for all of them. */
@@ -66,6 +73,7 @@ function keyRefused(
     fingerprintAt: -1,
     flags: (isKnown ? 0 : flag.weak) | (refused.historical ? flag.historical : 0),
     original: refused.original(index),
+    origin: refused.origin,
   };
 }
 

@@ -48,13 +48,16 @@ export const refusalCodes = [
 
 export type RefusalCode = (typeof refusalCodes)[number];
 
-/** Why the aggregator put something into quarantine: an edge's refusal, or what the store found. */
-export type QuarantineReason =
-  | RefusalCode
-  | "conflict"
-  | "event_unwritable"
-  | "record_unreadable"
-  | "batch_id_reused";
+/** Why something is in quarantine: an edge's refusal, or what the store found of an event or a record. */
+export const quarantineReasons = [
+  ...refusalCodes,
+  "conflict",
+  "event_unwritable",
+  "record_unreadable",
+  "batch_id_reused",
+] as const;
+
+export type QuarantineReason = (typeof quarantineReasons)[number];
 
 /** One event's refusal as the client sees it; `index` is its place in the request. */
 export interface EventRefusal {

@@ -6,6 +6,7 @@ import type { Logger } from "../../shared/logger.ts";
 import type { Meter } from "../../shared/meter.ts";
 import { problemResponse, WeirError } from "../../shared/problem.ts";
 import { createSigner, signatureHeader } from "../../shared/wire/signature.ts";
+import { weirVersion } from "../../shared/wire/version.ts";
 import { createPages } from "../dashboard/pages.ts";
 import { type Answer, answer, readParameters } from "../read/answer.ts";
 import { createLedgerQuestion } from "../read/ask-ledger.ts";
@@ -49,7 +50,7 @@ export function createApi(options: ApiOptions): Hono {
   const signer = options.edgeSecrets.length > 0 ? createSigner(options.edgeSecrets) : undefined;
   const askLedger = createLedgerQuestion(store.sql, reader, clock);
   const pages = createPages(options.edgeUrl);
-  const description = describeApi(options.version ?? "0.1.0", options.token !== undefined);
+  const description = describeApi(options.version ?? weirVersion, options.token !== undefined);
 
   app.onError((error) => {
     const response = problemResponse(error);

@@ -114,7 +114,8 @@ async function notStored(
     )
     select a.place
     from asked a
-    join quarantine q on q.identity_hash = a.hash and q.fingerprint = a.fingerprint
+    join quarantine q
+      on q.identity_hash = a.hash and q.fingerprint = a.fingerprint and q.status <> 'retried'
     union
     select a.place
     from asked a

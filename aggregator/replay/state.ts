@@ -14,9 +14,11 @@ const rebuilt: ReadonlySet<string> = new Set([
   "marks",
   "moved_events",
   "quarantine",
+  "quarantine_expired",
   "quarantined_records",
   "row_removals",
   "row_restorations",
+  "streams",
 ]);
 
 /** What the writer says of a quarantined event; its other columns are what became of it since. */
@@ -35,6 +37,12 @@ const written: ReadonlySet<string> = new Set([
   "original",
   "received_at",
   "quarantined_at",
+  "weir_version",
+  "event_key",
+  "flags",
+  "dialect",
+  "identity_asked",
+  "sent_at",
 ]);
 
 /** Puts the live store's state into `into`, in place of what an earlier try has left there. */

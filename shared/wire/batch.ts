@@ -1,18 +1,13 @@
 // The batch: what an edge sends a collector. Per-event values lie in columns, so that a batch of 500
 // is claimed, published and answered without touching one event's bytes.
 import { fingerprintBytes, identityHashBytes } from "../event/identity.ts";
-import { type RefusalCode, refusalCodes, WeirError } from "../problem.ts";
+import { WeirError } from "../problem.ts";
 import { pack, unpack } from "./msgpack.ts";
+import { type Refusal, readRefusal, refusalPlaces } from "./refusal.ts";
+
+export type { Refusal } from "./refusal.ts";
 
 export const batchVersion = 1;
-
-/** A refused event of a batch; its body holds the original bytes as they came. */
-export interface Refusal {
-  index: number;
-  code: RefusalCode;
-  pointer: string;
-  detail: string;
-}
 
 /** Up to 500 events of one project. `count` events; every column has one entry an event, in order. */
 export interface Batch {
@@ -85,7 +80,7 @@ export function batchPlaces(batch: Batch): unknown[] {
     batch.flags,
     batch.sizes,
     batch.bodies,
-    batch.refusals.map((refusal) => [refusal.index, refusal.code, refusal.pointer, refusal.detail]),
+    batch.refusals.map(refusalPlaces),
   ];
 }
 
@@ -167,17 +162,4 @@ export function readBatch(places: readonly unknown[], at: number): Batch {
 
 function isBytes(value: unknown, length: number): value is Uint8Array {
   return value instanceof Uint8Array && value.length === length;
-}
-
-function readRefusal(value: unknown, count: number): Refusal {
-  const [index, code, pointer, detail] = Array.isArray(value) ? value : [];
-  const sound =
-    Number.isSafeInteger(index) &&
-    index >= 0 &&
-    index < count &&
-    (refusalCodes as readonly unknown[]).includes(code) &&
-    typeof pointer === "string" &&
-    typeof detail === "string";
-  if (!sound) throw new WeirError("batch_malformed", "A refusal in the batch cannot be read.");
-  return { index, code, pointer, detail };
 }

@@ -1,4 +1,4 @@
--- Rows present are what the ledger says was stored, and kept apart what it says was quarantined.
+-- Rows present are what the ledger says was stored.
 select what, counted, present
 from (
   select
@@ -8,15 +8,5 @@ from (
   from (select project_id, sum(stored)::bigint as stored from ledger group by project_id) l
   full join (select project_id, count(*) as present from events group by project_id) e
     on e.project_id = l.project_id
-  union all
-  select
-    'quarantine ' || coalesce(l.project_id, q.project_id),
-    coalesce(l.quarantined, 0),
-    coalesce(q.present, 0)
-  from (
-    select project_id, sum(quarantined)::bigint as quarantined from ledger_outcomes group by project_id
-  ) l
-  full join (select project_id, count(*) as present from quarantine group by project_id) q
-    on q.project_id = l.project_id
 ) compared
 where counted <> present
