@@ -1,6 +1,7 @@
 // Binary COPY through postgres.js, without the trap at its end.
 import type { Writable } from "node:stream";
 import type { TransactionSql } from "postgres";
+import { reach } from "../shared/crash-point.ts";
 import { copyHeader, copyTrailer } from "./copy-bytes.ts";
 import { withDeadline } from "./store/errors.ts";
 
@@ -40,7 +41,9 @@ export async function copyPieces(
       refused ??= error;
       rejectQuery(error);
     };
-    await feed(await query.writable(), pieces);
+    const stream = await query.writable();
+    reach("in_copy");
+    await feed(stream, pieces);
     await inner.unsafe("select 1");
   });
   try {

@@ -1,6 +1,7 @@
 // Faults of our own processes: ended at named points, killed, made to stand still, told to end.
 import type { CrashPoint } from "../../shared/crash-point.ts";
 import { succeeded } from "../support/three-processes.ts";
+import { until } from "../support/until.ts";
 import type { Fault } from "./run-fault.ts";
 
 type Kind = "edges" | "collectors" | "aggregators";
@@ -64,6 +65,28 @@ const crashed = (kind: Kind, point: CrashPoint, times: number): Fault => {
   };
 };
 
+/** Its database session is inside COPY, where no timeout of the server reaches it; the other one takes over. */
+const zombie: Fault = {
+  name: "aggregator_stop_in_copy",
+  mayRefuse: false,
+  async prepare({ world }) {
+    await world.aggregators[0]!.arm({ WEIR_TEST_CRASH_AT: "in_copy:12:SIGSTOP" });
+  },
+  async strike({ world, strikes }) {
+    const target = world.aggregators[0]!;
+    await until("it stands still inside COPY", endMsMax, target.isStopped);
+    strikes();
+    await Bun.sleep(stoppedMs);
+    // Nothing waits for the one that stands still: all that is in the log gets written without it.
+    await until("the other one wrote everything", endMsMax, async () => {
+      const { result } = await world.processes.run(["reconcile", "--json"], world.direct);
+      return result["in_flight"] === 0;
+    });
+    target.signal("SIGCONT");
+    await target.ready();
+  },
+};
+
 /** A schema of its own is being made on the same server while it happens. */
 const migration: Fault = {
   name: "migration_crash",
@@ -83,9 +106,11 @@ export const processFaults: readonly Fault[] = [
   crashed("collectors", "after_claim", 40),
   crashed("collectors", "after_publish", 40),
   crashed("collectors", "after_settle", 40),
+  crashed("aggregators", "in_copy", 12),
   crashed("aggregators", "before_commit", 12),
   crashed("aggregators", "after_commit", 12),
   migration,
+  zombie,
   ...(["edges", "collectors", "aggregators"] as const).flatMap((kind) => [
     signalled(kind, "SIGKILL"),
     signalled(kind, "SIGTERM"),

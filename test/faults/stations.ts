@@ -17,6 +17,8 @@ export interface Watched {
   /** Resolves at its next end, with its code or signal. */
   nextEnd(): Promise<string>;
   ready(): Promise<void>;
+  /** Whether it was stopped and does not go on. */
+  isStopped(): boolean;
   /** The largest resident size seen, in MiB. */
   peakMiB(): number;
   close(): Promise<void>;
@@ -81,6 +83,7 @@ export function watch(
     },
     nextEnd,
     ready,
+    isStopped: () => / T /.test(readFileSync(`/proc/${child.pid}/stat`, "utf8")),
     peakMiB: () => Math.round(peakKiB / 1024),
     async close() {
       isClosing = true;
