@@ -17,6 +17,8 @@ const shortText = 48;
 export class CopyBytes {
   bytes: Buffer;
   at = 0;
+  /** Where the field begins that the row's writer wants found again. */
+  mark = 0;
 
   constructor(size = 64 * 1024) {
     this.bytes = Buffer.allocUnsafe(size);

@@ -29,6 +29,8 @@ export interface Candidate {
   /** Where its row lies among the plan's rows. */
   rowStart: number;
   rowEnd: number;
+  /** Where in it the stream's id begins, the fields behind it in the order of `eventColumns`. */
+  streamAt: number;
 }
 
 /** Candidates in the order of the log; `kept` those to be stored, in key order, with their rows. */
@@ -115,6 +117,7 @@ function dropCopies(records: readonly DecodedRecord[], unwritable: ReadonlyMap<s
         unmovedKey: undefined,
         rowStart: 0,
         rowEnd: 0,
+        streamAt: 0,
       };
       candidates.push(one);
       if (unwritable.size > 0 && isRefused(one, unwritable, refused)) {
@@ -180,6 +183,7 @@ async function encode(kept: readonly Candidate[], unwritable: Map<string, string
       const { record, bodyStarts } = one.decoded;
       const start = bodyStarts[one.index]!;
       putRow(rows, record.batch, one.index, start, start + record.batch.sizes[one.index]!);
+      one.streamAt = rows.mark;
     } catch (error) {
       rows.at = one.rowStart;
       unwritable.set(placeOf(one), error instanceof Error ? error.message : "unknown");

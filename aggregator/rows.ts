@@ -40,9 +40,9 @@ export const eventColumns = [
 export const eventColumnList: string = eventColumns.join(", ");
 
 /**
- * Writes event `index` of a batch, whose packed bytes lie from `start` to `end` of its bodies. Throws,
- * leaving a part of a row behind, where a value is of another kind than its column; the caller puts
- * `rows.at` back and takes the event as unwritable.
+ * Writes event `index` of a batch, whose packed bytes lie from `start` to `end` of its bodies, and leaves
+ * `rows.mark` where its stream's id begins. Throws, leaving a part of a row behind, where a value is of
+ * another kind than its column; the caller puts `rows.at` back and takes the event as unwritable.
  */
 export function putRow(rows: CopyBytes, batch: Batch, index: number, start: number, end: number): void {
   rows.row(eventColumns.length);
@@ -70,6 +70,7 @@ function putFields(rows: CopyBytes, bytes: Uint8Array): void {
   rows.text(event.userId);
   rows.text(event.anonymousId);
   rows.text(event.sessionId);
+  rows.mark = rows.at;
   rows.text(event.streamId);
   rows.int8(event.seq);
   rows.text(event.country);

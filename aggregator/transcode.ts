@@ -22,7 +22,8 @@ export function transcode(rows: CopyBytes, bytes: Uint8Array, start: number, end
     putTime(rows, from) &&
     putText(rows, from, true) &&
     putInt4(rows, from) &&
-    putTexts(rows, from, 6) &&
+    putTexts(rows, from, 5) &&
+    putMarked(rows, from) &&
     putInt8(rows, from) &&
     putTexts(rows, from, 4) &&
     putDecimal(rows, from) &&
@@ -112,6 +113,11 @@ function putText(rows: CopyBytes, from: Cursor, isNeeded: boolean): boolean {
   else rows.raw(from.bytes, from.at, length);
   if (length > 0) from.at += length;
   return true;
+}
+
+function putMarked(rows: CopyBytes, from: Cursor): boolean {
+  rows.mark = rows.at;
+  return putText(rows, from, false);
 }
 
 function putTexts(rows: CopyBytes, from: Cursor, count: number): boolean {

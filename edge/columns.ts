@@ -56,7 +56,8 @@ export function createColumns(expected: number): Columns {
       if (index === room) grow();
       if (isRefused) {
         const { code, pointer, detail } = event;
-        refusals.push({ index, code, pointer: storableText(pointer), detail, origin: keyed.origin });
+        const { origin, place } = keyed;
+        refusals.push({ index, code, pointer: storableText(pointer), detail, origin, place });
       }
       const eventTime = isRefused ? undefined : event.eventTime;
       if (keyed.identityAt < 0) arrivals.push({ index, eventTime });

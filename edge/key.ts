@@ -3,8 +3,7 @@ import { flag, type NormalisedEvent } from "../shared/event/event.ts";
 import { digestBytes, type Hash } from "../shared/event/hash.ts";
 import { eventIdIdentity } from "../shared/event/identity.ts";
 import { identifierLengthMax } from "../shared/limits.ts";
-import type { StreamPlace } from "../shared/wire/batch.ts";
-import type { RefusalOrigin } from "../shared/wire/refusal.ts";
+import type { RefusalOrigin, StreamPlace } from "../shared/wire/refusal.ts";
 import { EventFault } from "./fault.ts";
 
 /** One event, or why it is refused, with the places of its hashes among the request's digests. */
@@ -20,6 +19,8 @@ export interface KeyedEvent {
   original: Uint8Array | undefined;
   /** What was known of a refused event beside its bytes. */
   origin?: RefusalOrigin | undefined;
+  /** The number a refused event has in its stream. */
+  place?: StreamPlace | undefined;
 }
 
 /** What a refused event can still be known by. */
@@ -29,7 +30,7 @@ export interface Refused {
   /** The client's own id of an event, where it gave one. */
   eventId(index: number): unknown;
   /** Its number in a stream, where it names both. */
-  place(index: number): StreamPlace | undefined;
+  place?(index: number): StreamPlace | undefined;
   /** The event's bytes as they came. */
   original(index: number): Uint8Array;
   origin?: RefusalOrigin | undefined;
@@ -74,6 +75,7 @@ function keyRefused(
     flags: (isKnown ? 0 : flag.weak) | (refused.historical ? flag.historical : 0),
     original: refused.original(index),
     origin: refused.origin,
+    place: refused.place?.(index),
   };
 }
 

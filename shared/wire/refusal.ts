@@ -8,6 +8,14 @@ export interface Refusal {
   pointer: string;
   detail: string;
   origin?: RefusalOrigin | undefined;
+  /** Its number in its client's stream, where it names one: a refused event leaves no gap. */
+  place?: StreamPlace | undefined;
+}
+
+/** An event's number in the stream its client counts in. */
+export interface StreamPlace {
+  streamId: string;
+  seq: number;
 }
 
 /** What the edge knew of a refused event beside its bytes, so that it can be judged again as it was. */
@@ -22,10 +30,12 @@ export interface RefusalOrigin {
 }
 
 /** A refusal's values in their order on the wire. */
-export function refusalPlaces({ index, code, pointer, detail, origin }: Refusal): unknown[] {
-  const places = [index, code, pointer, detail];
-  if (origin === undefined) return places;
-  return [...places, origin.version, origin.dialect, origin.identity, origin.sentAt];
+export function refusalPlaces({ index, code, pointer, detail, origin, place }: Refusal): unknown[] {
+  const places: unknown[] = [index, code, pointer, detail];
+  if (origin === undefined && place === undefined) return places;
+  const { version = null, dialect = null, identity = null, sentAt = null } = origin ?? {};
+  places.push(version, dialect, identity, sentAt);
+  return place === undefined ? places : [...places, place.streamId, place.seq];
 }
 
 /** Reads a refusal of a batch of `count` events; `batch_malformed` where it cannot be one. */
@@ -40,9 +50,14 @@ export function readRefusal(value: unknown, count: number): Refusal {
     typeof detail === "string";
   if (!sound) throw new WeirError("batch_malformed", "A refusal in the batch cannot be read.");
   const known = readOrigin(origin);
-  return known === undefined
-    ? { index, code, pointer, detail }
-    : { index, code, pointer, detail, origin: known };
+  const place = readPlace(origin);
+  return { index, code, pointer, detail, ...(known && { origin: known }), ...(place && { place }) };
+}
+
+function readPlace([, , , , streamId, seq]: readonly unknown[]): StreamPlace | undefined {
+  return typeof streamId === "string" && Number.isSafeInteger(seq)
+    ? { streamId, seq: seq as number }
+    : undefined;
 }
 
 // Edges before these places were there leave them out; what cannot be read is worth less than the event.
