@@ -5,12 +5,14 @@ import type { KeySource } from "../shared/event/write-key.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Meter } from "../shared/meter.ts";
 import type { CollectorPort } from "../shared/wire/batch.ts";
+import type { Reenter } from "../shared/wire/reentry.ts";
 import { createSigner, type Signer } from "../shared/wire/signature.ts";
 import { type Accept, createAccept } from "./accept.ts";
 import { createEdge } from "./app.ts";
 import { type EdgeConfig, secretsOf } from "./config.ts";
 import { httpCollector } from "./forward.ts";
 import { polledKeys } from "./keys.ts";
+import { createReenter } from "./reenter.ts";
 
 export interface StartEdge {
   config: EdgeConfig;
@@ -30,6 +32,8 @@ export interface RunningEdge {
   url: string;
   /** The pipeline itself, for what comes in by another way than HTTP. */
   accept: Accept;
+  /** The way back in for what was quarantined. */
+  reenter: Reenter;
   /** Refuses new requests, answers those under way, then stops listening. What was given stays open. */
   close(): Promise<void>;
 }
@@ -53,6 +57,7 @@ export async function startEdge(start: StartEdge): Promise<RunningEdge> {
   return {
     url: server?.url ?? "",
     accept,
+    reenter: createReenter(shared),
     async close() {
       await accept.close();
       await server?.close();
