@@ -6,7 +6,7 @@ import { requestEventsMax } from "../shared/limits.ts";
 import { problemResponse, toProblem, WeirError } from "../shared/problem.ts";
 import { isPublished, outcome } from "../shared/wire/batch.ts";
 import { type Accept, type AcceptDeps, type Accepted, createAccept } from "./accept.ts";
-import { readBody } from "./body.ts";
+import { createReadBody } from "./body.ts";
 import { decode, formatOf } from "./decode.ts";
 import type { Dialect } from "./dialect/dialect.ts";
 import { growthEvent } from "./dialect/growth-event.ts";
@@ -29,6 +29,7 @@ const paths: readonly (readonly [path: string, dialect: Dialect])[] = [
 
 export function createEdge(deps: EdgeDeps): Hono {
   const gate = createGate(deps);
+  const readBody = createReadBody();
   const accept = deps.accept ?? createAccept(deps);
   const app = new Hono();
   // Any page may send, since the write key decides; no cookie is read, so none is allowed for.

@@ -6,6 +6,8 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 
 /** A request body, packed or unpacked. 1,000 events at the 1 KB median leave no slack for abuse. */
 export const bodyBytesMax: number = 1024 * 1024;
+/** Bodies being read at once in one edge: 64 of the largest, or a thousand of 64 KiB. */
+export const bodiesBytesMax: number = 64 * bodyBytesMax;
 /** Events in one request: two full batches, so one request costs at most two records. */
 export const requestEventsMax = 1_000;
 /** One event. Larger content belongs in an object store, with a reference in the payload. */
