@@ -1,5 +1,6 @@
 // The aggregator's routes: questions, keys for edges, health, and the dashboard.
 import { type Context, Hono } from "hono";
+import type { z } from "zod";
 import type { Clock } from "../../shared/clock.ts";
 import type { LogReader } from "../../shared/log/log.ts";
 import type { Logger } from "../../shared/logger.ts";
@@ -10,6 +11,7 @@ import { weirVersion } from "../../shared/wire/version.ts";
 import { createPages } from "../dashboard/pages.ts";
 import { type Answer, answer, readParameters } from "../read/answer.ts";
 import { createLedgerQuestion } from "../read/ask-ledger.ts";
+import { askCompleteness, completenessRow } from "../read/completeness.ts";
 import { toCsv } from "../read/csv.ts";
 import { ledgerRow } from "../read/ledger.ts";
 import { questions } from "../read/questions.ts";
@@ -90,9 +92,12 @@ export function createApi(options: ApiOptions): Hono {
   app.get("/v1/ledger", async (context) => {
     const run = (): Promise<Answer> => askLedger(context.req.queries());
     const found = await ask("ledger", new URL(context.req.url).search, run);
-    const given = new Set(found.data.flatMap((row) => Object.keys(row)));
-    const names = Object.keys(ledgerRow.shape).filter((name) => given.has(name));
-    return formed(context, names, found);
+    return formed(context, namesIn(ledgerRow, found), found);
+  });
+  app.get("/v1/completeness", async (context) => {
+    const run = (): Promise<Answer> => askCompleteness(store.sql, context.req.queries());
+    const found = await ask("completeness", new URL(context.req.url).search, run);
+    return formed(context, namesIn(completenessRow, found), found);
   });
 
   app.get("/v1/reconcile", async (context) => {
@@ -117,6 +122,12 @@ export function createApi(options: ApiOptions): Hono {
 function reasonOf(error: unknown): string {
   if (!(error instanceof WeirError)) return errorText(error);
   return error.cause === undefined ? error.code : `${error.code}: ${errorText(error.cause)}`;
+}
+
+// The columns that this answer's rows have, in the order of their description.
+function namesIn(row: z.ZodObject, { data }: Answer): string[] {
+  const given = new Set(data.flatMap((one) => Object.keys(one)));
+  return Object.keys(row.shape).filter((name) => given.has(name));
 }
 
 function formed(context: Context, names: readonly string[], found: Answer): Response {

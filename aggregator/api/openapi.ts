@@ -1,6 +1,7 @@
 // The API's description (OpenAPI 3.1), made from the very schemas that check the questions.
 import { z } from "zod";
 import { problems } from "../../shared/problem.ts";
+import { completenessParameters, completenessRow } from "../read/completeness.ts";
 import { ledgerParameters, ledgerRow } from "../read/ledger.ts";
 import { questions } from "../read/questions.ts";
 import { reconcileParameters, reconcileRow } from "../read/reconcile.ts";
@@ -38,6 +39,12 @@ export function describeApi(version: string, hasToken: boolean): Json {
   paths["/v1/ledger"] = operation(
     { ...ledger, parameters: ledgerParameters, row: ledgerRow },
     ledgerMeta,
+    hasToken,
+  );
+  const arrived = { name: "completeness", summary: "How much of what clients numbered has arrived" };
+  paths["/v1/completeness"] = operation(
+    { ...arrived, parameters: completenessParameters, row: completenessRow },
+    meta,
     hasToken,
   );
   const proof = { name: "reconcile", summary: "Counts everything anew and proves the line" };

@@ -8,6 +8,7 @@ import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { createKey } from "./keys.ts";
 import { reconcileText } from "./reconcile-text.ts";
+import { registerCompleteness } from "./register-completeness.ts";
 import { registerReplay } from "./register-replay.ts";
 
 /** What the commands are given: openers for what the settings name or a flag does, and the process itself. */
@@ -63,6 +64,7 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
     );
   registerKeys(program, deps);
   registerReplay(program, deps);
+  registerCompleteness(program, deps);
 }
 
 function registerKeys(program: Command, deps: AggregatorCommands): void {

@@ -72,7 +72,10 @@ export async function readPositions(sql: Sql | TransactionSql, identity: LogIden
 }
 
 /** The span in epoch ms; days begin where the time zone says. */
-export async function ledgerSpan(tx: TransactionSql, asked: LedgerAsked): Promise<LedgerSpan> {
+export async function ledgerSpan(
+  tx: TransactionSql,
+  asked: Pick<LedgerAsked, "from" | "to" | "tz">,
+): Promise<LedgerSpan> {
   const day = async (bound: Bound | undefined, days: number): Promise<number | null> => {
     if (bound === undefined) return null;
     if ("ms" in bound) return bound.ms;

@@ -1,0 +1,173 @@
+// How much of what clients numbered has arrived: by what the streams have in common, or stream by stream.
+import type { Sql, TransactionSql } from "postgres";
+import { z } from "zod";
+import { identifierLengthMax } from "../../shared/limits.ts";
+import { WeirError } from "../../shared/problem.ts";
+import {
+  type Answer,
+  boundRows,
+  inSnapshot,
+  iso,
+  type Query,
+  readParameters,
+  watermarkOf,
+} from "./answer.ts";
+import { type LedgerSpan, ledgerSpan } from "./ledger.ts";
+import { sharedParameters } from "./parameters.ts";
+import { type AnswerRow, rowLimit } from "./question.ts";
+import { readStored } from "./range.ts";
+import type { Fragment } from "./within.ts";
+
+/** What streams may be put together by. */
+export const completenessKeys = ["total", "project", "app_version", "country", "browser", "stream"] as const;
+
+/** Ranges of missing numbers that a row names; `missing_ranges` says how many there are. */
+const shownRangesMax = 50;
+const { from, to, tz, project, format } = sharedParameters;
+
+export const completenessParameters = z.strictObject({
+  from: from.describe("Streams seen at or after this; all of them when absent"),
+  to: to.describe("Streams seen before this; a bare date means the end of that day"),
+  tz,
+  project,
+  format,
+  by: z
+    .enum(completenessKeys)
+    .default("total")
+    .describe("What streams are put together by; stream: those with a gap, and what they miss"),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100).describe("With by=stream: rows at most"),
+  after: z.string().max(2_000).optional().describe("With by=stream: the cursor of the last row before"),
+});
+
+type Asked = z.output<typeof completenessParameters>;
+
+const count = z.int().min(0);
+
+export const completenessRow = z.object({
+  project: z.string().optional().describe("With by=project and by=stream"),
+  app_version: z.string().nullable().optional().describe("With by=app_version: where a stream was seen last"),
+  country: z.string().nullable().optional().describe("With by=country: where a stream was seen last"),
+  browser: z.string().nullable().optional().describe("With by=browser: where a stream was seen last"),
+  stream_id: z.string().optional().describe("With by=stream"),
+  streams: count.optional().describe("Numbered streams"),
+  expected: count.describe("Numbers from the first, 0 or 1, up to the greatest that was seen"),
+  seen: count.describe("Numbers with an outcome: stored, duplicate, quarantined, expired or erased"),
+  declared_lost: count.describe("Numbers their clients gave up themselves, and said so"),
+  gap: count.describe("expected - seen - declared_lost, never below nought in a stream"),
+  completeness: z.number().min(0).max(1).nullable().describe("seen / expected"),
+  missing: z.string().optional().describe("With by=stream: missing numbers, such as 4-6, 9"),
+  missing_ranges: count.optional().describe("With by=stream: how many ranges are missing in all"),
+  last_time: z.iso.datetime().optional().describe("With by=stream: time of its newest event"),
+  cursor: z.string().optional().describe("With by=stream: what `after` takes to go on behind this row"),
+});
+
+/** Answers /v1/completeness from the streams as they are in one snapshot. */
+export async function askCompleteness(sql: Sql, query: Query): Promise<Answer> {
+  const asked = readParameters(completenessParameters, query);
+  return inSnapshot(sql, async (tx) => {
+    const span = await ledgerSpan(tx, asked);
+    const rows =
+      asked.by === "stream" ? await listStreams(tx, asked, span) : await sumStreams(tx, asked, span);
+    const [now] = await tx<{ ms: number }[]>`select (extract(epoch from now()) * 1000)::float8 as ms`;
+    return {
+      data: boundRows(rows),
+      meta: {
+        from: span.from === null ? null : iso(span.from),
+        to: span.to === null ? null : iso(span.to),
+        as_of: iso(Math.floor(now!.ms)),
+        watermark: watermarkOf(await readStored(tx)),
+      },
+    };
+  });
+}
+
+async function sumStreams(tx: TransactionSql, asked: Asked, span: LedgerSpan): Promise<AnswerRow[]> {
+  const column = asked.by === "project" ? "project_id" : asked.by;
+  const key = asked.by === "total" ? tx`null::text` : tx`${tx(column)}`;
+  const rows = await tx`
+    select ${key} as key,
+      count(*)::float8 as streams,
+      coalesce(sum(expected), 0)::float8 as expected,
+      coalesce(sum(seen), 0)::float8 as seen,
+      coalesce(sum(declared_lost), 0)::float8 as declared_lost,
+      coalesce(sum(gap), 0)::float8 as gap
+    from stream_counts
+    where true ${within(tx, asked, span)}
+    ${asked.by === "total" ? tx`` : tx`group by 1`}
+    order by 1
+    limit ${rowLimit}`;
+  return rows.map(({ key: found, ...counts }) => ({
+    ...(asked.by === "total" ? {} : { [asked.by]: found as string | null }),
+    ...(counts as Record<string, number>),
+    completeness: ratio(counts["seen"], counts["expected"]),
+  }));
+}
+
+// What is missing is the span of the numbers without those that came; the oldest gaps of a stream with
+// too many have been closed, so what is named may be less than what is counted.
+async function listStreams(tx: TransactionSql, asked: Asked, span: LedgerSpan): Promise<AnswerRow[]> {
+  const after = asked.after === undefined ? undefined : readCursor(asked.after);
+  const rows = await tx`
+    with found as (
+      select project_id, stream_id, last_time, expected, seen, declared_lost, gap, min_seq, max_seq
+      from stream_counts
+      where gap > 0 ${within(tx, asked, span)}
+        ${after === undefined ? tx`` : tx`and (project_id, stream_id) > (${after[0]}, ${after[1]})`}
+      order by project_id, stream_id
+      limit ${asked.limit}
+    )
+    select f.project_id as project, f.stream_id, f.expected::float8 as expected, f.seen::float8 as seen,
+      f.declared_lost::float8 as declared_lost, f.gap::float8 as gap,
+      m.missing, m.ranges as missing_ranges, f.last_time
+    from found f
+    join streams s on s.project_id = f.project_id and s.stream_id = f.stream_id
+    cross join lateral (
+      select count(*)::float8 as ranges,
+        string_agg(
+          case when upper(r) - lower(r) = 1 then lower(r)::text
+            else lower(r)::text || '-' || (upper(r) - 1)::text end,
+          ', ' order by place
+        ) filter (where place <= ${shownRangesMax}::int) as missing
+      from unnest(int8multirange(int8range(least(f.min_seq, 1), f.max_seq, '[]')) - s.seqs)
+        with ordinality as u(r, place)
+    ) m
+    order by f.project_id, f.stream_id`;
+  return rows.map((row) => ({
+    project: row["project"],
+    stream_id: row["stream_id"],
+    expected: row["expected"],
+    seen: row["seen"],
+    declared_lost: row["declared_lost"],
+    gap: row["gap"],
+    completeness: ratio(row["seen"], row["expected"]),
+    missing: row["missing"] ?? "",
+    missing_ranges: row["missing_ranges"],
+    last_time: (row["last_time"] as Date).toISOString(),
+    cursor: writeCursor(row["project"], row["stream_id"]),
+  }));
+}
+
+// A stream lies in a span where any of its events may.
+function within(tx: TransactionSql, asked: Asked, span: LedgerSpan): Fragment {
+  return tx`
+    ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}
+    ${span.from === null ? tx`` : tx`and last_time >= to_timestamp(${span.from}::float8 / 1000)`}
+    ${span.to === null ? tx`` : tx`and first_time < to_timestamp(${span.to}::float8 / 1000)`}`;
+}
+
+const ratio = (seen: number, expected: number): number | null => (expected === 0 ? null : seen / expected);
+
+const writeCursor = (...place: string[]): string => Buffer.from(JSON.stringify(place)).toString("base64url");
+
+function readCursor(cursor: string): [string, string] {
+  const isText = (part: unknown): part is string =>
+    typeof part === "string" &&
+    part.length <= identifierLengthMax &&
+    !part.includes("\0") &&
+    part.isWellFormed();
+  try {
+    const place: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
+    if (Array.isArray(place) && place.length === 2 && place.every(isText)) return place as [string, string];
+  } catch {}
+  throw new WeirError("invalid_query", "after: must be the cursor of a row");
+}
