@@ -19,7 +19,7 @@ import { registerImport, type WithImportDeps } from "./edge/command/register-imp
 import { registerLoad, type WithVerifyDeps } from "./edge/command/register-load.ts";
 import { welcome } from "./edge/command/welcome.ts";
 import { fixedKeys } from "./edge/keys.ts";
-import { type RunningEdge, startEdge } from "./edge/main.ts";
+import { type RunningEdge, reenterOver, startEdge } from "./edge/main.ts";
 import { systemClock } from "./shared/clock.ts";
 import { parseWords, printFindings, processSource, runCommand, untilStopped } from "./shared/command.ts";
 import { ConfigError, readConfig } from "./shared/config.ts";
@@ -82,7 +82,8 @@ const startAll = (parts: Parts, listen: boolean): Promise<Running> =>
     ends.push(() => store.close());
     await Promise.all([migrate(store), log.create()]);
     const edgeUrl = `http://${config.WEIR_HOST}:${config.WEIR_EDGE_PORT}`;
-    const aggregator = await startAggregator({ config, store, log, edgeUrl, ...observed, listen });
+    const reenter: RunningEdge["reenter"] = { send: (batch) => edge.reenter.send(batch) };
+    const aggregator = await startAggregator({ config, store, log, edgeUrl, reenter, ...observed, listen });
     ends.push(() => aggregator.close());
     const collector = await startCollectorOn(log, parts.claims, ends, { ...observed, config, listen });
     const hops = { collector: collector.port, keys: listen ? undefined : fixedKeys([]) };
@@ -128,20 +129,20 @@ const joinCollector = (parts: Parts, url: string): Promise<Omit<Running, "urls">
   });
 
 // Through whoever serves the data folder, a collector elsewhere, or everything started here for the while.
-const withImport: WithImportDeps = async ({ project = "default" }, work) => {
-  const stop = new AbortController();
-  void untilStopped().then(() => stop.abort());
+async function withPipeline<T>(work: (place: Omit<Running, "urls">, parts: Parts) => Promise<T>): Promise<T> {
   const parts = readParts(true);
   const url = parts.dataDir.running()?.collectorUrl ?? parts.config.WEIR_COLLECTOR_URL;
   const place = url === "local:" ? await startAll(parts, false) : await joinCollector(parts, url);
-  const accounts = await openAccounts(place.store, place.log, project);
-  const { path: dataDir } = parts.dataDir;
-  const isTerminal = process.stderr.isTTY === true;
-  const { accept } = place.edge;
-  const deps = { accept, project, dataDir, isTerminal, clock: systemClock, signal: stop.signal };
-  return await work({ ...accounts, ...deps }).finally(async () => {
-    await accounts.close();
-    await place.close();
+  return await work(place, parts).finally(() => place.close());
+}
+
+const withImport: WithImportDeps = async ({ project = "default" }, work) => {
+  const stop = new AbortController();
+  void untilStopped().then(() => stop.abort());
+  return await withPipeline(async ({ store, log, edge: { accept } }, { dataDir: { path: dataDir } }) => {
+    const accounts = await openAccounts(store, log, project);
+    const how = { isTerminal: process.stderr.isTTY === true, clock: systemClock, signal: stop.signal };
+    return await work({ ...accounts, accept, project, dataDir, ...how }).finally(() => accounts.close());
   });
 };
 
@@ -188,7 +189,9 @@ registerCollector(program, () =>
 registerAggregator(program, {
   openStore: (url, schema) => readParts(true).store(url, schema),
   openLog: (url) => readParts(true).log(url),
-  start: (store, log) => startAggregator({ ...observed, config: readParts(false).config, store, log }),
+  withReenter: (work) => withPipeline(({ store, edge }) => work(store, edge.reenter)),
+  start: async (store, log, start = { ...observed, config: readParts(false).config }) =>
+    await startAggregator({ ...start, store, log, reenter: await reenterOver(start) }),
 });
 registerImport(program, withImport);
 registerLoad(program, withVerify, () => readParts(true).dataDir.secrets().writeKey);

@@ -6,6 +6,7 @@ import type { Log, LogReader } from "../shared/log/log.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Meter } from "../shared/meter.ts";
 import { WeirError } from "../shared/problem.ts";
+import type { Reenter } from "../shared/wire/reentry.ts";
 import { createApi } from "./api/app.ts";
 import { type Consume, startConsume } from "./consume.ts";
 import type { Store } from "./store/store.ts";
@@ -29,6 +30,8 @@ export interface StartAggregator {
   exposition?: (() => string) | undefined;
   /** Where an edge takes events, for the dashboard's first command. */
   edgeUrl?: string | undefined;
+  /** The way back in for quarantined events; without it nothing is retried here. */
+  reenter?: Reenter | undefined;
   /** false: writes only, and no port is opened. */
   listen?: boolean | undefined;
 }

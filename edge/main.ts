@@ -11,7 +11,7 @@ import { type Accept, createAccept } from "./accept.ts";
 import { createEdge } from "./app.ts";
 import { type EdgeConfig, secretsOf } from "./config.ts";
 import { httpCollector } from "./forward.ts";
-import { polledKeys } from "./keys.ts";
+import { fixedKeys, polledKeys } from "./keys.ts";
 import { createReenter } from "./reenter.ts";
 
 export interface StartEdge {
@@ -71,4 +71,11 @@ export async function startEdge(start: StartEdge): Promise<RunningEdge> {
     if (url !== undefined && url !== "local:" && signer !== undefined) return { url, signer };
     throw new ConfigError([`${setting}: an edge of its own needs the address of another process here`]);
   }
+}
+
+/** The way back in by a collector elsewhere, where the settings name one and a secret; undefined else. */
+export async function reenterOver(start: Omit<StartEdge, "keys" | "listen">): Promise<Reenter | undefined> {
+  const { config } = start;
+  if (config.WEIR_COLLECTOR_URL === "local:" || config.WEIR_EDGE_SECRET === undefined) return undefined;
+  return (await startEdge({ ...start, keys: fixedKeys([]), listen: false })).reenter;
 }

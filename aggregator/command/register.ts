@@ -3,18 +3,22 @@ import type { Command } from "commander";
 import { exitCode, print, runCommand, untilStopped } from "../../shared/command.ts";
 import { type KeyRight, keyRights } from "../../shared/event/write-key.ts";
 import type { Log } from "../../shared/log/log.ts";
+import type { Reenter } from "../../shared/wire/reentry.ts";
 import { reconcile } from "../ledger/reconcile.ts";
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { createKey } from "./keys.ts";
 import { reconcileText } from "./reconcile-text.ts";
 import { registerCompleteness } from "./register-completeness.ts";
+import { registerQuarantine } from "./register-quarantine.ts";
 import { registerReplay } from "./register-replay.ts";
 
 /** What the commands are given: openers for what the settings name or a flag does, and the process itself. */
 export interface AggregatorCommands {
   openStore(url?: string, schema?: string): Promise<Store>;
   openLog(url?: string): Promise<Log>;
+  /** Runs `work` with the store and an edge's way back in, as an import reaches it. */
+  withReenter<T>(work: (store: Store, reenter: Reenter) => Promise<T>): Promise<T>;
   /** Starts the aggregator as a process of its own. */
   start(store: Store, log: Log): Promise<{ url: string; close(): Promise<void> }>;
 }
@@ -63,6 +67,7 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
       ),
     );
   registerKeys(program, deps);
+  registerQuarantine(program, deps);
   registerReplay(program, deps);
   registerCompleteness(program, deps);
 }

@@ -16,6 +16,7 @@ alter table quarantine
   add column retry_key uuid,
   add column retry_hash bytea,
   add column retry_fingerprint bigint,
+  add column retry_refusal text,
   add constraint quarantine_station check (station in ('edge', 'collector', 'aggregator')),
   add constraint quarantine_status check (status in ('open', 'retrying', 'sent', 'retried', 'discarded')),
   add constraint quarantine_retry_has_place check (
@@ -49,6 +50,8 @@ create table quarantine_actions (
 );
 
 create index quarantine_actions_by_event on quarantine_actions (identity_hash, fingerprint, action_id);
+
+create index quarantine_actions_by_retry on quarantine_actions (retry_batch_id, retry_index);
 
 comment on table quarantine_actions is 'Who did what with a quarantined event, when and why.';
 
