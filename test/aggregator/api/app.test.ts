@@ -348,7 +348,7 @@ describe("the API's description", () => {
     const app = api();
     const described = (await (await app.request("/v1/openapi.json")).json()) as Described;
     expect(described.openapi).toBe("3.1.0");
-    const schemas = [...questions, { name: "ledger" }, { name: "reconcile" }];
+    const schemas = [...questions, { name: "ledger" }, { name: "completeness" }, { name: "reconcile" }];
     expect(Object.keys(described.paths)).toEqual(schemas.map((question) => `/v1/${question.name}`));
     for (const [path, { get }] of Object.entries(described.paths)) {
       const names = get.parameters.map((parameter) => parameter.name);
