@@ -125,7 +125,8 @@ async function settle(
     return {
       id,
       status: isOpen ? "open" : "retried",
-      outcome: `${outcome} ${detail}`.trim(),
+      outcome,
+      detail,
       next_ms: next ?? null,
     };
   });

@@ -45,7 +45,7 @@ const pollMs = 100;
 export async function retryRows(options: RetryOptions, asked: RetryAsked): Promise<RetryAnswer> {
   const { store } = options;
   const left = await leftOut(store, asked);
-  const batchIds = await unsentBatches(store, asked);
+  const batchIds = await unfinishedBatches(store, asked);
   let sent = await countBatches(store, batchIds);
   let error = await sendAll(options, batchIds);
   let after = "0";
@@ -62,12 +62,12 @@ export async function retryRows(options: RetryOptions, asked: RetryAsked): Promi
   return answerOf(sent, resolved, left, error);
 }
 
-/** Batches named by a retry that was cut short, whose rows are meant. */
-async function unsentBatches(store: Store, { selection }: RetryAsked): Promise<string[]> {
+/** Batches of a retry that was cut short, whose rows are meant. */
+async function unfinishedBatches(store: Store, { selection }: RetryAsked): Promise<string[]> {
   const rows = await store.sql`
     select distinct retry_batch_id
     from quarantine
-    where ${selected(store.sql, { ...selection, status: "retrying" })}`;
+    where ${selected(store.sql, selection)} and status in ('retrying', 'sent')`;
   return rows.map((row) => String(row["retry_batch_id"]));
 }
 
@@ -123,7 +123,7 @@ async function leftOut(store: Store, { selection, asNew }: RetryAsked): Promise<
   const open = await store.sql`
     select quarantine_id
     from quarantine
-    where ${selected(store.sql, selection)} and status in ('open', 'retrying')`;
+    where ${selected(store.sql, selection)} and status in ('open', 'retrying', 'sent')`;
   const known = new Set(open.map((each) => String(each["quarantine_id"])));
   return { needsAsNew, notOpen: selection.ids.filter((id) => !known.has(id)) };
 }
