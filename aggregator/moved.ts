@@ -38,7 +38,7 @@ export async function settleMoved(tx: TransactionSql, plan: Plan, found: boolean
   const stored = await storedFingerprints(tx, [...new Set(originals)]);
   for (const one of plan.kept) {
     const original = known.get(hashOf(one)) ?? one.unmovedKey;
-    if (original === undefined) continue;
+    if (original === undefined || one.fate !== "stored") continue;
     one.stored = stored.get(original);
     // Known as moved and yet not stored: it was removed since, and its copies stay out with it.
     if (one.stored !== undefined || known.has(hashOf(one))) one.fate = "duplicate";

@@ -9,7 +9,7 @@ import { bodyOf, type DecodedRecord } from "./decode.ts";
 import { putRow } from "./rows.ts";
 
 /** What becomes of a published event. */
-export type Fate = "stored" | "duplicate" | "conflict" | "unwritable";
+export type Fate = "stored" | "duplicate" | "conflict" | "unwritable" | "expired" | "erased";
 
 /** A published event. `key` is its id, 16 bytes as a latin1 text, which sorts as uuid does. */
 export interface Candidate {

@@ -7,6 +7,7 @@ import type { DecodedRecord, UnreadableRecord } from "./decode.ts";
 import { advance, FencedError, type Span } from "./fence.ts";
 import { type KeptRecord, noteRetransmissions, quarantineRecords } from "./kept-records.ts";
 import { correctLedger, insertLedger, ledgerDigests, type Tally, tally } from "./ledger/fold.ts";
+import { applyBars, readBars } from "./lifecycle/bars.ts";
 import { markDays } from "./marks.ts";
 import { lockMoved, settleMoved } from "./moved.ts";
 import { judgeByStored, makePlan, type Plan } from "./plan.ts";
@@ -68,10 +69,11 @@ export function sortRecords(records: readonly DecodedRecord[], digests: Map<stri
 export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Prepared): Promise<Written> {
   let { sorted, plan } = prepared;
   const before = tally(sorted.fresh, plan.candidates);
-  // Sent together and run one after another: the fence, the lock, the ledger rows.
-  const [moved, found, inserted] = await Promise.all([
+  // Sent together and run one after another: the fence, the lock, what is barred, the ledger rows.
+  const [moved, found, bars, inserted] = await Promise.all([
     advance(tx, ground.log, prepared.spans, ground.epochs),
     lockMoved(tx, ground.movedKey, plan),
+    readBars(tx, plan),
     insertLedger(tx, ground.log, before),
   ]);
   if (moved.length !== prepared.spans.length)
@@ -81,6 +83,7 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
     sorted = sortRecords(prepared.records, await ledgerDigests(tx, known));
     plan = await makePlan(sorted.fresh, plan.unwritable);
   }
+  await applyBars(tx, plan, bars);
   await settleMoved(tx, plan, found);
   const way = await ground.inserter.insert(tx, plan);
   judgeByStored(plan);

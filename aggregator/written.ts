@@ -8,12 +8,21 @@ import type { WriteAnswer } from "./write.ts";
 /** Counts a committed transaction and sums it up; records that should never be are alarmed. */
 export function tellWritten(written: Written, seconds: number, meter: Meter, logger: Logger): WriteAnswer {
   const { sorted, unreadable } = written;
-  const sum = { stored: 0, duplicate: 0, quarantined: 0, records: sorted.fresh.length };
+  const sum = {
+    stored: 0,
+    duplicate: 0,
+    quarantined: 0,
+    expired: 0,
+    erased: 0,
+    records: sorted.fresh.length,
+  };
   let events = 0;
   for (const [decoded, counts] of written.tallies) {
     const { outcomes, batch } = decoded.record;
     events += batch.count;
     sum.stored += counts.stored;
+    sum.expired += counts.expired;
+    sum.erased += counts.erased;
     sum.duplicate += counts.duplicate_stored + counts.refused_duplicate;
     sum.quarantined += counts.conflict + counts.unwritable - counts.refused_duplicate;
     for (const code of outcomes) {
@@ -35,6 +44,8 @@ export function tellWritten(written: Written, seconds: number, meter: Meter, log
     ["stored", sum.stored],
     ["duplicate", sum.duplicate],
     ["quarantined", sum.quarantined],
+    ["expired", sum.expired],
+    ["erased", sum.erased],
   ] as const) {
     if (count > 0) meter.count("weir.aggregator.events", count, { "weir.outcome": outcomeName });
   }

@@ -12,6 +12,8 @@ export interface Tally {
   duplicate_stored: number;
   conflict: number;
   unwritable: number;
+  expired: number;
+  erased: number;
   refused_duplicate: number;
 }
 
@@ -20,6 +22,8 @@ const column = {
   duplicate: "duplicate_stored",
   conflict: "conflict",
   unwritable: "unwritable",
+  expired: "expired",
+  erased: "erased",
 } as const;
 
 /** Counts the fates of the candidates, by record. Records without a published event have a row too. */
@@ -34,6 +38,8 @@ export function tally(
       duplicate_stored: 0,
       conflict: 0,
       unwritable: 0,
+      expired: 0,
+      erased: 0,
       refused_duplicate: 0,
     });
   }
@@ -63,13 +69,14 @@ export async function insertLedger(
     select
       batch_id, project_id, to_timestamp(received_ms / 1000.0), log_id, partition, log_offset, collector,
       collector_start, collector_number, collector_lowest_open, collector_given_up, received, published,
-      duplicate_claimed, refused, 0, stored, duplicate_stored, conflict, unwritable, 0, 0, weak,
+      duplicate_claimed, refused, 0, stored, duplicate_stored, conflict, unwritable, expired, erased, weak,
       decode(digest, 'hex'), traceparent
     from jsonb_to_recordset(${tx.json(rows)}) as r(
       batch_id uuid, project_id text, received_ms bigint, log_id text, partition int, log_offset bigint,
       collector text, collector_start bigint, collector_number bigint, collector_lowest_open bigint,
       collector_given_up bigint[], received int, published int, duplicate_claimed int, refused int,
-      stored int, duplicate_stored int, conflict int, unwritable int, weak int, digest text, traceparent text
+      stored int, duplicate_stored int, conflict int, unwritable int, expired int, erased int, weak int,
+      digest text, traceparent text
     )
     order by batch_id
     on conflict do nothing
@@ -106,9 +113,12 @@ export async function correctLedger(
       duplicate_stored = r.duplicate_stored,
       conflict = r.conflict,
       unwritable = r.unwritable,
+      expired = r.expired,
+      erased = r.erased,
       refused_duplicate = r.refused_duplicate
     from jsonb_to_recordset(${tx.json(rows)}) as r(
-      batch_id uuid, stored int, duplicate_stored int, conflict int, unwritable int, refused_duplicate int
+      batch_id uuid, stored int, duplicate_stored int, conflict int, unwritable int, expired int, erased int,
+      refused_duplicate int
     )
     where l.batch_id = r.batch_id`;
 }

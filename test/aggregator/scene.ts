@@ -80,7 +80,9 @@ export async function ledgerSums(store: Store, identity: LogIdentity): Promise<R
       coalesce(sum(stored), 0)::int as stored,
       coalesce(sum(duplicate_stored), 0)::int as duplicate_stored,
       coalesce(sum(conflict), 0)::int as conflict,
-      coalesce(sum(unwritable), 0)::int as unwritable
+      coalesce(sum(unwritable), 0)::int as unwritable,
+      coalesce(sum(expired), 0)::int as expired,
+      coalesce(sum(erased), 0)::int as erased
     from ledger
     where log_id = ${identity.id}`;
   return Object.fromEntries(Object.entries(row ?? {}).filter(([, value]) => value !== 0));

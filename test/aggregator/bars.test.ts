@@ -1,0 +1,104 @@
+// What retention and erasure keep out of the store, and how it is counted.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { subjectHash } from "../../aggregator/lifecycle/bars.ts";
+import type { Store } from "../../aggregator/store/store.ts";
+import { noon, recordOf, type Sketch } from "./records.ts";
+import { closeScene, countRows, type Hand, ledgerSums, openHand, openScene } from "./scene.ts";
+
+const hour = 3_600_000;
+
+describe("an event that may not come in any more", () => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-bars-"));
+  let store: Store;
+  let hand: Hand;
+  beforeAll(async () => {
+    store = await openScene(`embedded:${folder}/postgres`);
+  });
+  afterAll(async () => {
+    await closeScene(store);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    await store.sql`truncate events, ledger, quarantine, moved_events, marks, retained_from, erasures`;
+    hand = await openHand(store);
+  });
+  afterEach(() => hand.close());
+
+  const retain = async (fromMs: number, type = ""): Promise<void> => {
+    await store.sql`
+      insert into retained_from (project_id, type, retained_from) values ('p', ${type}, ${new Date(fromMs)})`;
+  };
+  const erase = async (kind: "user_id" | "anonymous_id", id: string, untilMs: number): Promise<void> => {
+    await store.sql`
+      insert into erasures (project_id, subject_hash, kind, erased_until)
+      values ('p', decode(${subjectHash("p", kind, id)}, 'hex'), ${kind}, ${new Date(untilMs)})`;
+  };
+  const names = async (): Promise<string[]> => {
+    const rows = await store.sql`select event_id from events order by event_id`;
+    return rows.map((row) => String(row["event_id"]));
+  };
+  const write = (...events: Sketch[]) => hand.write(0, recordOf(events));
+  const sums = () => ledgerSums(store, hand.identity);
+
+  it("is counted as expired when its time lies before what is retained", async () => {
+    await retain(noon);
+    const answer = await write({ name: "old", at: noon - 1 }, { name: "edge", at: noon }, { name: "new" });
+    expect(answer).toMatchObject({ stored: 2, expired: 1, erased: 0, duplicate: 0, quarantined: 0 });
+    expect(await names()).toEqual(["edge", "new"]);
+    expect(await sums()).toEqual({ batches: 1, received: 3, stored: 2, expired: 1 });
+  });
+
+  it("is expired by its own type alone where only that one is bounded, and in no other project", async () => {
+    await retain(noon, "click");
+    await write(
+      { name: "click", at: noon - hour, fields: { type: "click" } },
+      { name: "other", at: noon - hour },
+    );
+    await hand.write(
+      0,
+      recordOf([{ name: "theirs", at: noon - hour, fields: { type: "click" } }], { project: "q" }),
+    );
+    expect(await names()).toEqual(["other", "theirs"]);
+  });
+
+  it("is counted as erased when its subject was, up to the time asked for", async () => {
+    await erase("user_id", "u-1", noon);
+    await erase("anonymous_id", "a-1", noon);
+    const answer = await write(
+      { name: "under", at: noon },
+      { name: "later", at: noon + 1 },
+      { name: "anonymous", at: noon, fields: { userId: null, anonymousId: "a-1" } },
+      { name: "another", at: noon, fields: { userId: "u-2" } },
+      // A kind is a part of the subject: a user of that name is somebody else.
+      { name: "namesake", at: noon, fields: { userId: "a-1" } },
+    );
+    expect(answer).toMatchObject({ stored: 3, erased: 2 });
+    expect(await names()).toEqual(["another", "later", "namesake"]);
+  });
+
+  it("takes its copies with it, and none of them is kept as a conflict", async () => {
+    await erase("user_id", "u-1", noon);
+    const answer = await write(
+      { name: "gone", at: noon, content: "one" },
+      { name: "gone", at: noon, content: "one" },
+      { name: "gone", at: noon, content: "two" },
+    );
+    expect(answer).toMatchObject({ stored: 0, erased: 3, quarantined: 0 });
+    expect(await sums()).toEqual({ batches: 1, received: 3, erased: 3 });
+    expect(await countRows(store, "quarantine")).toBe(0);
+    expect(await countRows(store, "marks")).toBe(0);
+  });
+
+  it("is kept out as a moved event too, and leaves no trace of its identity", async () => {
+    await retain(noon);
+    const answer = await write({ name: "moved", at: noon - 90 * 24 * hour, movedTo: noon - hour });
+    expect(answer).toMatchObject({ stored: 0, expired: 1 });
+    expect(await countRows(store, "moved_events")).toBe(0);
+    expect(await write({ name: "moved", at: noon - 90 * 24 * hour, movedTo: noon + hour })).toMatchObject({
+      stored: 1,
+    });
+  });
+});
