@@ -7,9 +7,11 @@ import { isPublished, outcome } from "../../shared/wire/batch.ts";
 import { copyRows } from "../copy.ts";
 import { type DecodedRecord, decodeSlice, isDecoded } from "../decode.ts";
 import { readPositions, type Span } from "../fence.ts";
+import { applyBars, readBars } from "../lifecycle/bars.ts";
 import { markDays } from "../marks.ts";
+import { lockMoved, movedLockKey } from "../moved.ts";
 import { createPartitions, type Partitions } from "../partitions.ts";
-import { makePlan, type Plan } from "../plan.ts";
+import { makePlan, type Plan, rowsToSend } from "../plan.ts";
 import { eventColumnList } from "../rows.ts";
 import { makeStage } from "../stage.ts";
 import type { Store } from "../store/store.ts";
@@ -143,8 +145,11 @@ function without(decoded: DecodedRecord, places: ReadonlySet<string>): DecodedRe
 }
 
 async function putBack(tx: TransactionSql, plan: Plan, replayId: string): Promise<number> {
+  await lockMoved(tx, await movedLockKey(tx), plan);
+  await applyBars(tx, plan, await readBars(tx, plan));
+  const rows = rowsToSend(plan);
+  if (rows.length === 0) return 0;
   await makeStage(tx);
-  const rows = plan.rows.bytes.subarray(0, plan.rows.at);
   await copyRows(tx, `weir_stage (${eventColumnList})`, rows, writeStatementMs);
   const inserted = await tx`
     insert into events (${tx.unsafe(eventColumnList)})
