@@ -9,6 +9,7 @@ import { WeirError } from "../shared/problem.ts";
 import type { Reenter } from "../shared/wire/reentry.ts";
 import { createApi } from "./api/app.ts";
 import { type Consume, startConsume } from "./consume.ts";
+import { startRounds } from "./quarantine/automatic.ts";
 import type { Store } from "./store/store.ts";
 
 /** The settings an aggregator reads. */
@@ -17,6 +18,7 @@ export interface AggregatorConfig {
   WEIR_AGGREGATOR_PORT: number;
   WEIR_API_TOKEN?: string | undefined;
   WEIR_EDGE_SECRET?: string[] | undefined;
+  WEIR_QUARANTINE_DAYS: number;
 }
 
 export interface StartAggregator {
@@ -64,7 +66,10 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
     ends.push(() => consume.close());
     const gauges = setInterval(() => void tellGauges(start, consume, reader).catch(() => {}), gaugesMs);
     ends.push(async () => clearInterval(gauges));
+    // A command's own aggregator lives for moments; whoever serves looks after the quarantine.
     if (start.listen === false) return { url: "" };
+    const rounds = startRounds({ ...start, reenter: start.reenter, days: config.WEIR_QUARANTINE_DAYS });
+    ends.push(() => rounds.close());
     logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
     const server = serve(start, consume, reader);
     ends.push(async () => {

@@ -82,6 +82,13 @@ export const settings = {
     .regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain lower-case name")
     .default("weir")
     .describe("Schema that holds everything of ours"),
+  WEIR_QUARANTINE_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(36_500)
+    .default(90)
+    .describe("Days an event stays in quarantine after it was received"),
   WEIR_TLS_CA: z.string().optional().describe("PEM of the authority that signed the servers' certificates"),
   WEIR_API_TOKEN: z
     .string()

@@ -99,7 +99,7 @@ async function name(
     ),
     claimed as (
       update quarantine
-      set status = 'retrying', attempts = attempts + 1, next_retry_at = null, retry_batch_id = ${batchId},
+      set status = 'retrying', attempts = attempts + 1, next_retry_at = null, is_scheduled = true, retry_batch_id = ${batchId},
         retry_index = named.place, retry_as_new = reason = 'conflict' and ${asked.asNew},
         retried_at = ${new Date(nowMs)}, retry_key = null, retry_hash = null, retry_fingerprint = null,
         retry_refusal = null

@@ -14,16 +14,19 @@ export interface Selection {
   status?: QuarantineStatus | undefined;
   from?: number | undefined;
   to?: number | undefined;
+  /** Those whose next retry is due at this moment, epoch ms. */
+  due?: number | undefined;
 }
 
 /** The condition over the columns of `quarantine`. */
 export function selected(sql: ISql, selection: Selection): Fragment {
-  const { ids, reason, project, status, from, to } = selection;
+  const { ids, reason, project, status, from, to, due } = selection;
   return sql`true
     ${ids === undefined ? sql`` : sql`and quarantine_id = any(${[...ids]}::bigint[])`}
     ${reason === undefined ? sql`` : sql`and reason = ${reason}`}
     ${project === undefined ? sql`` : sql`and project_id = ${project}`}
     ${status === undefined ? sql`` : sql`and status = ${status}`}
     ${from === undefined ? sql`` : sql`and received_at >= ${new Date(from)}`}
-    ${to === undefined ? sql`` : sql`and received_at < ${new Date(to)}`}`;
+    ${to === undefined ? sql`` : sql`and received_at < ${new Date(to)}`}
+    ${due === undefined ? sql`` : sql`and next_retry_at <= ${new Date(due)}`}`;
 }

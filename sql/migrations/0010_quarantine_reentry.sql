@@ -9,6 +9,7 @@ alter table quarantine
   add column status text not null default 'open',
   add column attempts integer not null default 0,
   add column next_retry_at timestamptz,
+  add column is_scheduled boolean not null default false,
   add column retry_batch_id uuid,
   add column retry_index integer,
   add column retry_as_new boolean not null default false,
@@ -31,6 +32,8 @@ comment on column quarantine.status is
 create index quarantine_by_retry on quarantine (retry_batch_id, retry_index)
   where status in ('retrying', 'sent');
 create index quarantine_by_reason on quarantine (status, reason, quarantine_id);
+create index quarantine_by_schedule on quarantine (reason, quarantine_id) where status = 'open' and not is_scheduled;
+create index quarantine_by_due on quarantine (next_retry_at) where status = 'open' and next_retry_at is not null;
 create index quarantine_by_age on quarantine (received_at);
 
 create table quarantine_actions (
