@@ -4,7 +4,7 @@ import type { Reenter } from "../../shared/wire/reentry.ts";
 import type { Store } from "../store/store.ts";
 import { claimRows, type RetryAsked } from "./claim.ts";
 import { type Resolved, readResolved, resolveSent } from "./resolve.ts";
-import { selected } from "./selection.ts";
+import { type QuarantineStatus, selected } from "./selection.ts";
 import { sendBatch } from "./send.ts";
 
 /** What became of a retry; `rows` says it one by one, up to 1,000 of them. */
@@ -71,12 +71,16 @@ async function unfinishedBatches(store: Store, { selection }: RetryAsked): Promi
   return rows.map((row) => String(row["retry_batch_id"]));
 }
 
-async function countBatches(store: Store, batchIds: readonly string[]): Promise<number> {
+async function countBatches(
+  store: Store,
+  batchIds: readonly string[],
+  statuses: readonly QuarantineStatus[] = ["retrying", "sent"],
+): Promise<number> {
   if (batchIds.length === 0) return 0;
   const [row] = await store.sql<[{ rows: number }]>`
     select count(*)::int as rows
     from quarantine
-    where retry_batch_id = any(${[...batchIds]}::uuid[]) and status in ('retrying', 'sent')`;
+    where retry_batch_id = any(${[...batchIds]}::uuid[]) and status = any(${[...statuses]})`;
   return row.rows;
 }
 
@@ -101,7 +105,7 @@ async function awaitResolved(
   batchIds: readonly string[],
 ): Promise<Resolved[]> {
   const until = clock.now() + waitMs;
-  while ((await countBatches(store, batchIds)) > 0 && clock.now() < until) {
+  while ((await countBatches(store, batchIds, ["sent"])) > 0 && clock.now() < until) {
     const resolved = await resolveSent(store, clock.now(), batchIds);
     if (resolved.length === 0) await clock.sleep(pollMs);
   }

@@ -87,7 +87,8 @@ async function start(
   });
   ends.push(() => store.close());
   await migrate(store);
-  const aggregator = await startAggregator({ config, store, log, ...observed });
+  const reenter: RunningEdge["reenter"] = { send: (batch) => edge.reenter.send(batch) };
+  const aggregator = await startAggregator({ config, store, log, reenter, ...observed });
   ends.push(() => aggregator.close());
   const producer = await log.producer();
   ends.push(() => producer.close());
