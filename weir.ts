@@ -162,7 +162,7 @@ const doctor = async (json: boolean): Promise<number> => {
   const openForALook = () =>
     parts.claims({ id: "doctor", topic: parts.config.WEIR_LOG_TOPIC, partitions: 1 });
   const port = [...(await examineLog(parts.log)), ...(await examineClaims(openForALook))];
-  return printFindings(json, [...port, ...(await examineStore(parts.store))]);
+  return printFindings(json, [...port, ...(await examineStore(parts.store, parts.config))]);
 };
 
 const program = new Command("weir").description("counts every event exactly once, and proves it");

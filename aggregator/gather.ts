@@ -70,7 +70,8 @@ export function cutPieces(partition: number, records: readonly ReadRecord[]): Pi
     done.promise.catch(() => {});
     const span = { partition, from: from + BigInt(first), to: from + BigInt(end) };
     const part = read.slice(first, end);
-    const newestReceivedAt = Math.max(0, ...part.filter(isDecoded).map((one) => one.record.batch.receivedAt));
+    const withEvents = part.filter(isDecoded).filter((one) => one.record.batch.count > 0);
+    const newestReceivedAt = Math.max(0, ...withEvents.map((one) => one.record.batch.receivedAt));
     pieces.push({
       ...span,
       records: part,

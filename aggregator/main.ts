@@ -8,6 +8,7 @@ import type { Meter } from "../shared/meter.ts";
 import { WeirError } from "../shared/problem.ts";
 import type { Reenter } from "../shared/wire/reentry.ts";
 import { createApi } from "./api/app.ts";
+import { createFreshness, type Freshness } from "./completeness/freshness.ts";
 import { type Consume, startConsume } from "./consume.ts";
 import { startRounds } from "./quarantine/automatic.ts";
 import type { Store } from "./store/store.ts";
@@ -18,6 +19,8 @@ export interface AggregatorConfig {
   WEIR_AGGREGATOR_PORT: number;
   WEIR_API_TOKEN?: string | undefined;
   WEIR_EDGE_SECRET?: string[] | undefined;
+  WEIR_CANARY_SECONDS: number;
+  WEIR_FRESHNESS_MAX_SECONDS: number;
   WEIR_QUARANTINE_DAYS: number;
 }
 
@@ -64,14 +67,21 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
     ends.push(() => reader.close());
     const consume = await startConsume({ ...start, consumer: await log.consumer(group) });
     ends.push(() => consume.close());
-    const gauges = setInterval(() => void tellGauges(start, consume, reader).catch(() => {}), gaugesMs);
+    const freshness = createFreshness(start, {
+      canarySeconds: config.WEIR_CANARY_SECONDS,
+      maxSeconds: config.WEIR_FRESHNESS_MAX_SECONDS,
+    });
+    const gauges = setInterval(() => {
+      void tellGauges(start, consume, reader).catch(() => {});
+      void freshness.look();
+    }, gaugesMs);
     ends.push(async () => clearInterval(gauges));
     // A command's own aggregator lives for moments; whoever serves looks after the quarantine.
     if (start.listen === false) return { url: "" };
     const rounds = startRounds({ ...start, reenter: start.reenter, days: config.WEIR_QUARANTINE_DAYS });
     ends.push(() => rounds.close());
     logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
-    const server = serve(start, consume, reader);
+    const server = serve(start, consume, reader, freshness);
     ends.push(async () => {
       await Promise.race([server.stop(), clock.sleep(stopMs)]);
       await server.stop(true);
@@ -80,7 +90,7 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
   });
 }
 
-function serve(start: StartAggregator, consume: Consume, reader: LogReader) {
+function serve(start: StartAggregator, consume: Consume, reader: LogReader, freshness: Freshness) {
   const { config } = start;
   const api = createApi({
     ...start,
@@ -88,8 +98,11 @@ function serve(start: StartAggregator, consume: Consume, reader: LogReader) {
     token: config.WEIR_API_TOKEN,
     edgeSecrets: config.WEIR_EDGE_SECRET ?? [],
     ready: async () => {
-      if (!consume.state().isWriting) throw new WeirError("not_ready", "The store takes no writes");
+      const fault = consume.state().isWriting ? undefined : "the store takes no writes";
+      const faults = [fault, await freshness.fault()].filter((one) => one !== undefined);
+      if (faults.length > 0) throw new WeirError("not_ready", faults.join("; "));
     },
+    freshSeconds: freshness.ageSeconds,
   });
   return Bun.serve({
     hostname: config.WEIR_HOST,

@@ -2,6 +2,7 @@
 import type { TransactionSql } from "postgres";
 import { reach } from "../shared/crash-point.ts";
 import type { LogIdentity } from "../shared/log/log.ts";
+import { foldCanaries } from "./completeness/canaries.ts";
 import { foldStreams } from "./completeness/fold.ts";
 import type { DecodedRecord, UnreadableRecord } from "./decode.ts";
 import { advance, FencedError, type Span } from "./fence.ts";
@@ -91,6 +92,7 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
   await quarantineRecords(tx, ground.log, recordsToKeep(prepared.unreadable, sorted.reused));
   await noteRetransmissions(tx, ground.log, sorted.again);
   await foldStreams(tx, sorted.fresh, plan);
+  await foldCanaries(tx, sorted.fresh);
   await markDays(tx, plan, Math.min(...prepared.spans.map((span) => span.partition)));
   const tallies = tally(sorted.fresh, plan.candidates);
   noteRefused(tallies);

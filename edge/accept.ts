@@ -7,8 +7,9 @@ import type { KeyRight } from "../shared/event/write-key.ts";
 import { identifierLengthMax } from "../shared/limits.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Meter } from "../shared/meter.ts";
-import type { EventRefusal } from "../shared/problem.ts";
+import { type EventRefusal, WeirError } from "../shared/problem.ts";
 import type { CollectorPort } from "../shared/wire/batch.ts";
+import { canaryProject } from "../shared/wire/canary.ts";
 import type { StreamPlace } from "../shared/wire/refusal.ts";
 import { weirVersion } from "../shared/wire/version.ts";
 import { createBatcher, type Part } from "./batch.ts";
@@ -82,6 +83,7 @@ export function createAccept(deps: AcceptDeps): Accept {
     },
     async submit(submission) {
       const { project, events, faults, dialect, rights } = submission;
+      if (project === canaryProject) throw new WeirError("forbidden", "This project is Weir's own.");
       const historical = rights.includes("historical");
       const circumstances = {
         project,

@@ -165,7 +165,8 @@ export function createBatcher(deps: BatcherDeps): Batcher {
   }
 }
 
-function newBatchId(clock: Clock): Uint8Array {
+/** A batch id of now, 16 bytes. */
+export function newBatchId(clock: Clock): Uint8Array {
   const id = new Uint8Array(16);
   writeId(id, 0, clock.now(), clock.random(10));
   return id;

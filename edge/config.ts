@@ -11,6 +11,7 @@ const shape = z.object({
   WEIR_EDGE_SECRET: settings.WEIR_EDGE_SECRET,
   WEIR_KEYS_URL: settings.WEIR_KEYS_URL,
   WEIR_RATE_EVENTS_PER_SECOND: settings.WEIR_RATE_EVENTS_PER_SECOND,
+  WEIR_CANARY_SECONDS: settings.WEIR_CANARY_SECONDS,
 });
 
 export type EdgeConfig = z.output<typeof shape>;

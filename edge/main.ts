@@ -9,6 +9,7 @@ import type { Reenter } from "../shared/wire/reentry.ts";
 import { createSigner, type Signer } from "../shared/wire/signature.ts";
 import { type Accept, createAccept } from "./accept.ts";
 import { createEdge } from "./app.ts";
+import { startCanary } from "./canary.ts";
 import { type EdgeConfig, secretsOf } from "./config.ts";
 import { httpCollector } from "./forward.ts";
 import { fixedKeys, polledKeys } from "./keys.ts";
@@ -54,11 +55,15 @@ export async function startEdge(start: StartEdge): Promise<RunningEdge> {
   const app = createEdge({ ...shared, accept, keys, rateEventsPerSecond, exposition: start.exposition });
   const place = { host: config.WEIR_HOST, port: config.WEIR_EDGE_PORT };
   const server = start.listen === false ? undefined : await adapter.serve(app, place);
+  const everyMs = 1_000 * config.WEIR_CANARY_SECONDS;
+  // Only what listens is an edge; a command's pipeline ends before anybody could miss its canaries.
+  const canary = server === undefined || everyMs === 0 ? undefined : startCanary({ ...shared, everyMs });
   return {
     url: server?.url ?? "",
     accept,
     reenter: createReenter(shared),
     async close() {
+      await canary?.close();
       await accept.close();
       await server?.close();
       if (start.keys === undefined) await keys.close();

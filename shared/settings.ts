@@ -43,6 +43,21 @@ export const settings = {
     .positive()
     .default(50_000)
     .describe("Events a second taken per write key and edge instance"),
+  WEIR_CANARY_SECONDS: z.coerce
+    .number()
+    .min(0)
+    .max(3_600)
+    .default(10)
+    .describe(
+      "Seconds between an edge's canaries, which tell how fresh the store is; 0 sends and judges none",
+    ),
+  WEIR_FRESHNESS_MAX_SECONDS: z.coerce
+    .number()
+    .min(1)
+    .default(60)
+    .describe(
+      "Age of the newest stored canary at which an aggregator is not ready; never below three canaries",
+    ),
   WEIR_DATA_DIR: z.string().default("./.weir").describe("Folder of the embedded log, claims and database"),
   WEIR_LOG_URL: z.string().optional().describe("The log: kafka://, kafka+tls:// or sqlite:"),
   WEIR_LOG_TOPIC: z.string().default("weir.events").describe("Topic of the events"),

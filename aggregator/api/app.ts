@@ -38,6 +38,8 @@ export interface ApiOptions {
   exposition?: (() => string) | undefined;
   /** What else must hold, such as the consumer running; rejects with the reason. */
   ready: () => Promise<unknown>;
+  /** Age of the newest stored canary; null where there is none. */
+  freshSeconds?: (() => number | null) | undefined;
   version?: string | undefined;
   /** Where an edge takes events, for the dashboard's first command. */
   edgeUrl?: string | undefined;
@@ -108,7 +110,8 @@ export function createApi(options: ApiOptions): Hono {
   app.get("/livez", (context) => context.json({ status: "alive" }));
   app.get("/readyz", async (context) => {
     await checkReady(store.sql, reader, options.ready);
-    return context.json({ status: "ready" });
+    const age = options.freshSeconds?.() ?? null;
+    return context.json({ status: "ready", ...(age === null ? {} : { newest_canary_seconds: age }) });
   });
   const { exposition } = options;
   if (exposition !== undefined) {

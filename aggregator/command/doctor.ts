@@ -1,9 +1,17 @@
 // What doctor says of the store: reachable, which flavour, how far migrated, how fresh, who may send.
 import type { Finding } from "../../shared/command.ts";
+import { readCanaries } from "../completeness/canaries.ts";
+import { ageOf, boundSeconds } from "../completeness/freshness.ts";
 import type { Store } from "../store/store.ts";
 
+/** What of the settings it looks at. */
+interface Expected {
+  WEIR_CANARY_SECONDS: number;
+  WEIR_FRESHNESS_MAX_SECONDS: number;
+}
+
 /** Looks at the store; never changes it. */
-export async function examineStore(open: () => Promise<Store>): Promise<Finding[]> {
+export async function examineStore(open: () => Promise<Store>, expected: Expected): Promise<Finding[]> {
   let store: Store;
   try {
     store = await open();
@@ -15,7 +23,7 @@ export async function examineStore(open: () => Promise<Store>): Promise<Finding[
     const found = `${store.label}, ${store.flavour}, PostgreSQL ${store.serverVersion}`;
     return [
       { name: "store", state: "ok", found, advice: flavourAdvice(store) },
-      ...(await examineTables(store)),
+      ...(await examineTables(store, expected)),
     ];
   } finally {
     await store.close();
@@ -26,10 +34,10 @@ function flavourAdvice(store: Store): string {
   return store.flavour === "postgresql" ? "TimescaleDB would make the events a hypertable" : "";
 }
 
-async function examineTables(store: Store): Promise<Finding[]> {
-  const [tables] = await store.sql`select to_regclass('write_keys') is not null as made`;
+async function examineTables(store: Store, expected: Expected): Promise<Finding[]> {
+  const [tables] = await store.sql`select to_regclass('canaries') is not null as made`;
   if (tables?.["made"] !== true) {
-    return [{ name: "schema", state: "bad", found: "no tables", advice: "run weir migrate" }];
+    return [{ name: "schema", state: "bad", found: "tables are missing", advice: "run weir migrate" }];
   }
   const [keys] = await store.sql`select count(*)::int as held from write_keys where revoked_at is null`;
   const [newest] = await store.sql`select max(stored_at) as stored_at from ledger`;
@@ -48,5 +56,29 @@ async function examineTables(store: Store): Promise<Finding[]> {
       found: storedAt instanceof Date ? storedAt.toISOString() : "none yet",
       advice: "",
     },
+    ...(await examineFreshness(store, expected)),
   ];
+}
+
+// An edge that is gone is told of; only where no edge's canary is fresh is something wrong.
+async function examineFreshness(store: Store, expected: Expected): Promise<Finding[]> {
+  const canarySeconds = expected.WEIR_CANARY_SECONDS;
+  if (canarySeconds === 0) return [];
+  const bound = boundSeconds({ canarySeconds, maxSeconds: expected.WEIR_FRESHNESS_MAX_SECONDS });
+  const canaries = await readCanaries(store.sql);
+  const now = Date.now();
+  const isFresh = canaries.some((canary) => ageOf(canary, now) <= bound);
+  if (canaries.length === 0) {
+    return [{ name: "freshness", state: "weak", found: "no canary yet", advice: "start an edge" }];
+  }
+  return canaries.map((canary) => {
+    const age = ageOf(canary, now);
+    const took = Math.max(0, canary.storedAt - canary.sentAt) / 1_000;
+    return {
+      name: `freshness of edge ${canary.edge}`,
+      state: age <= bound ? "ok" : isFresh ? "weak" : "bad",
+      found: `its newest canary was sent ${age.toFixed(1)} s ago, and stored ${took.toFixed(1)} s after`,
+      advice: age <= bound ? "" : "look whether edge, collector, log and aggregator run",
+    };
+  });
 }

@@ -1,6 +1,8 @@
 // Makes a write key: its text is shown once, its SHA-256 is what is kept.
 import { createHash, randomBytes } from "node:crypto";
+import { MisuseError } from "../../shared/command.ts";
 import type { KeyRight } from "../../shared/event/write-key.ts";
+import { canaryProject } from "../../shared/wire/canary.ts";
 import type { Store } from "../store/store.ts";
 
 export interface CreatedKey {
@@ -15,6 +17,7 @@ export async function createKey(
   project: string,
   rights: readonly KeyRight[],
 ): Promise<CreatedKey> {
+  if (project === canaryProject) throw new MisuseError(`--project: ${project} is Weir's own`);
   const key = `wk_${randomBytes(18).toString("base64url")}`;
   await keepKey(store, key, project, rights);
   return { key, project, rights };

@@ -106,7 +106,7 @@ export async function sumLedger(
       sum(expired)::float8 as expired,
       sum(erased)::float8 as erased
     from ledger_outcomes
-    where true
+    where received > 0
       ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}
       ${span.from === null ? tx`` : tx`and received_at >= to_timestamp(${span.from}::float8 / 1000)`}
       ${span.to === null ? tx`` : tx`and received_at < to_timestamp(${span.to}::float8 / 1000)`}

@@ -6,6 +6,7 @@ import { copyTable, listTables, type Table } from "./tables.ts";
 
 /** What the writer makes anew from the log; everything else is copied. */
 const rebuilt: ReadonlySet<string> = new Set([
+  "canaries",
   "events",
   "ledger",
   "ledger_retransmissions",

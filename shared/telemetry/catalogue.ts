@@ -89,6 +89,7 @@ const edge: readonly Instrument[] = [
   ),
   spread("weir.edge.batch.events", "{event}", [], "Events in one forwarded batch"),
   spread("weir.edge.batch.size", "By", [], "Packed bytes of one forwarded batch"),
+  counter("weir.edge.canaries", "{canary}", ["weir.code"], "Canaries sent, by `ok` or the problem's code"),
   gauge("weir.edge.batches.in_flight", "{batch}", [], "Batches waiting for the collector's answer"),
   duration(
     "weir.edge.forward.duration",
@@ -152,6 +153,7 @@ const aggregator: readonly Instrument[] = [
   ),
   gauge("weir.aggregator.delay", "s", [], "Age of the oldest record not written yet; 0 where nothing waits"),
   gauge("weir.aggregator.event.age", "s", [], "Time since the newest stored event was received"),
+  gauge("weir.freshness.age", "s", ["weir.edge"], "Time since an edge sent its newest stored canary"),
   counter("weir.aggregator.quarantined", "{event}", ["weir.reason"], "Events put into quarantine, by reason"),
   counter(
     "weir.aggregator.alarms",

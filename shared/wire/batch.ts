@@ -9,7 +9,7 @@ export type { Refusal } from "./refusal.ts";
 
 export const batchVersion = 1;
 
-/** Up to 500 events of one project. `count` events; every column has one entry an event, in order. */
+/** Up to 500 events of one project, or none in a canary. `count` events; every column has one entry an event, in order. */
 export interface Batch {
   /** 16 bytes, a UUIDv7 made at the edge; a resend keeps it. */
   batchId: Uint8Array;
@@ -131,7 +131,7 @@ export function readBatch(places: readonly unknown[], at: number): Batch {
     Number.isSafeInteger(receivedAt) &&
     (traceparent === null || typeof traceparent === "string") &&
     Number.isSafeInteger(events) &&
-    events > 0 &&
+    events >= 0 &&
     isBytes(ids, events * 16) &&
     isBytes(hashes, events * identityHashBytes) &&
     isBytes(fingerprints, events * fingerprintBytes) &&

@@ -9,7 +9,7 @@ where c.relnamespace = current_schema()::regnamespace
   and c.relkind in ('r', 'p')
   and not c.relispartition
   and c.relname not in (
-    'schema_migrations', 'event_columns', 'marks', 'replays', 'row_restorations', 'row_removals'
+    'schema_migrations', 'event_columns', 'canaries', 'marks', 'replays', 'row_restorations', 'row_removals'
   )
   and c.relname || '.' || a.attname not in (
     'events.stored_at',

@@ -15,7 +15,8 @@ afterEach(async () => {
 });
 
 const silent = { meter: silentMeter, logger: silentLogger };
-const config = (env: Record<string, string> = {}) => readEdgeConfig({ env: { WEIR_EDGE_PORT: "0", ...env } });
+const quiet = { WEIR_EDGE_PORT: "0", WEIR_CANARY_SECONDS: "0" };
+const config = (env: Record<string, string> = {}) => readEdgeConfig({ env: { ...quiet, ...env } });
 
 async function started(): Promise<RunningEdge & { collector: ReturnType<typeof fakeCollector> }> {
   const collector = fakeCollector();
