@@ -6,6 +6,7 @@ import type { LogReader } from "../../shared/log/log.ts";
 import type { Logger } from "../../shared/logger.ts";
 import type { Meter } from "../../shared/meter.ts";
 import { problemResponse, WeirError } from "../../shared/problem.ts";
+import type { Reenter } from "../../shared/wire/reentry.ts";
 import { createSigner, signatureHeader } from "../../shared/wire/signature.ts";
 import { weirVersion } from "../../shared/wire/version.ts";
 import { createPages } from "../dashboard/pages.ts";
@@ -22,6 +23,7 @@ import type { Store } from "../store/store.ts";
 import { createAsk } from "./ask.ts";
 import { createGuard } from "./guard.ts";
 import { describeApi } from "./openapi.ts";
+import { addQuarantine, changingPaths } from "./quarantine.ts";
 import { checkReady } from "./ready.ts";
 
 export interface ApiOptions {
@@ -38,6 +40,8 @@ export interface ApiOptions {
   exposition?: (() => string) | undefined;
   /** What else must hold, such as the consumer running; rejects with the reason. */
   ready: () => Promise<unknown>;
+  /** The way back in for quarantined events; without it none is retried from here. */
+  reenter?: Reenter | undefined;
   /** Age of the newest stored canary; null where there is none. */
   freshSeconds?: (() => number | null) | undefined;
   version?: string | undefined;
@@ -66,7 +70,9 @@ export function createApi(options: ApiOptions): Hono {
   app.notFound(() => secured(problemResponse(new WeirError("not_found", "There is nothing at this path."))));
   app.use(async (context, next) => {
     guard.checkHost(context.req.raw);
-    if (context.req.method !== "GET" && context.req.method !== "HEAD") {
+    if (changingPaths.has(context.req.path) && context.req.method === "POST")
+      guard.checkChange(context.req.raw);
+    else if (context.req.method !== "GET" && context.req.method !== "HEAD") {
       throw new WeirError("method_not_allowed", "Everything here is asked with GET.");
     }
     await next();
@@ -106,6 +112,8 @@ export function createApi(options: ApiOptions): Hono {
     readParameters(reconcileParameters, context.req.queries());
     return context.json(await ask("reconcile", "", () => askReconcile(store, reader)));
   });
+
+  addQuarantine(app, options, ask);
 
   app.get("/livez", (context) => context.json({ status: "alive" }));
   app.get("/readyz", async (context) => {

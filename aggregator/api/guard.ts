@@ -9,6 +9,8 @@ export interface Guard {
   checkHost(request: Request): void;
   /** Throws `unauthorized` unless the request carries the token, where one is set. */
   checkToken(request: Request): void;
+  /** Throws for a request that would change something and that another site's page may have sent. */
+  checkChange(request: Request): void;
 }
 
 /** Without a token the process listens on loopback alone, and a name that is not loopback's is a trick. */
@@ -36,6 +38,20 @@ export function createGuard(token: string | undefined): Guard {
       // Digests have one length, so the comparison's time tells nothing of the token.
       if (given === undefined || !timingSafeEqual(digest(given), wanted)) {
         throw new WeirError("unauthorized", "Send the header Authorization: Bearer with the API's token.");
+      }
+    },
+    checkChange(request) {
+      // A page elsewhere can send a form without being asked, but JSON only where it was allowed to.
+      const type = (request.headers.get("content-type") ?? "").replace(/;.*/s, "").trim().toLowerCase();
+      if (type !== "application/json") {
+        throw new WeirError("unsupported_media_type", "Send application/json.");
+      }
+      const site = request.headers.get("sec-fetch-site") ?? "none";
+      const origin = request.headers.get("origin");
+      const host = request.headers.get("host") ?? new URL(request.url).host;
+      const isForeign = origin !== null && !(URL.canParse(origin) && new URL(origin).host === host);
+      if (isForeign || (site !== "none" && site !== "same-origin")) {
+        throw new WeirError("forbidden", "Only this server's own pages may change something here.");
       }
     },
   };

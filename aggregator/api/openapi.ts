@@ -5,6 +5,7 @@ import { completenessParameters, completenessRow } from "../read/completeness.ts
 import { ledgerParameters, ledgerRow } from "../read/ledger.ts";
 import { questions } from "../read/questions.ts";
 import { reconcileParameters, reconcileRow } from "../read/reconcile.ts";
+import { describeQuarantine } from "./openapi-quarantine.ts";
 
 type Json = Record<string, unknown>;
 
@@ -50,6 +51,7 @@ export function describeApi(version: string, hasToken: boolean): Json {
   const proof = { name: "reconcile", summary: "Counts everything anew and proves the line" };
   const counted = { ...proof, parameters: reconcileParameters, row: reconcileRow };
   paths["/v1/reconcile"] = operation(counted, meta, hasToken);
+  Object.assign(paths, describeQuarantine(hasToken));
   return {
     openapi: "3.1.0",
     info: { title: "Weir", version, description: "Questions about events that are counted exactly once." },

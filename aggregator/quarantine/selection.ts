@@ -1,6 +1,9 @@
 // Which rows of the quarantine are meant: some by their numbers, or all that a filter lets through.
 import type { Fragment, ISql } from "postgres";
-import type { QuarantineReason } from "../../shared/problem.ts";
+import { z } from "zod";
+import { readTime } from "../../shared/event/time.ts";
+import { identifierLengthMax } from "../../shared/limits.ts";
+import { type QuarantineReason, quarantineReasons } from "../../shared/problem.ts";
 
 /** How a row stands: `retrying` and `sent` while a retry of it is on its way. */
 export const quarantineStatuses = ["open", "retrying", "sent", "retried", "discarded"] as const;
@@ -17,6 +20,42 @@ export interface Selection {
   /** Those whose next retry is due at this moment, epoch ms. */
   due?: number | undefined;
 }
+
+/** A row's number as people give it. */
+export const rowId = z.string().regex(/^[1-9]\d{0,17}$/, "is no number of a row");
+
+const dayMs = 86_400_000;
+
+// A bare date as a day of UTC: its beginning, or, for `to`, its end.
+const moment = (dayAddsMs: number) =>
+  z.string().transform((text, context): number => {
+    const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
+    const time = readTime(isDay ? `${text}T00:00:00Z` : text);
+    // PostgreSQL's calendar has neither the year 0 nor what is long before it.
+    if (typeof time === "number" && time >= -62_135_596_800_000) return isDay ? time + dayAddsMs : time;
+    context.addIssue({ code: "custom", message: "must be a date or an RFC 3339 time" });
+    return z.NEVER;
+  });
+
+/** The filters as people give them, by flag, query or body. */
+export const filterRules = {
+  reason: z.enum(quarantineReasons).optional().describe("Why they were refused"),
+  project: z
+    .string()
+    .min(1)
+    .max(identifierLengthMax)
+    .refine((text) => !text.includes("\u0000") && text.isWellFormed(), "must be well-formed text")
+    .optional()
+    .describe("One project; all of them when absent"),
+  from: moment(0).optional().describe("Received at this time or later: a date or an RFC 3339 time"),
+  to: moment(dayMs).optional().describe("Received before this time; a bare date means the end of that day"),
+};
+
+/** The same with how they stand, for looking only. */
+export const listRules = {
+  ...filterRules,
+  status: z.enum(quarantineStatuses).optional().describe("How they stand"),
+};
 
 /** The condition over the columns of `quarantine`. */
 export function selected(sql: ISql, selection: Selection): Fragment {

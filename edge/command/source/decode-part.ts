@@ -1,12 +1,8 @@
 // Decodes the events of a part as the front door decodes a request's, each from its own bytes.
-import { eventBytesMax } from "../../../shared/limits.ts";
-import type { RefusalCode } from "../../../shared/problem.ts";
-import { type Decoded, suspectEscape, suspectNumber } from "../../decode.ts";
+import type { Decoded } from "../../decode.ts";
+import { type DecodedEvent, decodeJsonEvent } from "../../decode-original.ts";
 import { EventFault } from "../../fault.ts";
-import { unfitNumber } from "../../json-places.ts";
 import type { SourceEvent } from "./source-event.ts";
-
-const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** One broken event never hurts another: not by its bytes, its numbers or its length. */
 export function decodePart(sources: readonly SourceEvent[]): Decoded {
@@ -29,39 +25,8 @@ export function decodePart(sources: readonly SourceEvent[]): Decoded {
   };
 }
 
-interface ReadEvent {
-  event: unknown;
-  fault?: EventFault;
-  suspectText: boolean;
+function readEvent({ bytes, refusal }: SourceEvent): DecodedEvent {
+  if (refusal === undefined) return decodeJsonEvent(bytes);
+  const fault = new EventFault(refusal.code, refusal.pointer, refusal.detail);
+  return { event: undefined, fault, suspectText: false };
 }
-
-function readEvent(source: SourceEvent): ReadEvent {
-  if (source.refusal !== undefined)
-    return refused(source.refusal.code, source.refusal.pointer, source.refusal.detail);
-  if (source.bytes.length > eventBytesMax)
-    return refused("event_too_large", "", `An event holds at most ${eventBytesMax} bytes.`);
-  let text: string;
-  try {
-    text = decoder.decode(source.bytes);
-  } catch {
-    return refused("event_malformed", "", "The event is no UTF-8.");
-  }
-  try {
-    const event: unknown = JSON.parse(text);
-    const pointer = suspectNumber.test(text) ? unfitNumber(text, 0, text.length) : undefined;
-    if (pointer === undefined) return { event, suspectText: suspectEscape.test(text) };
-    return refused(
-      "number_not_representable",
-      pointer,
-      "The number does not survive a double; write it as text.",
-    );
-  } catch {
-    return refused("event_malformed", "", "The event is no JSON.");
-  }
-}
-
-const refused = (code: RefusalCode, pointer: string, detail: string): ReadEvent => ({
-  event: undefined,
-  fault: new EventFault(code, pointer, detail),
-  suspectText: false,
-});

@@ -349,8 +349,10 @@ describe("the API's description", () => {
     const described = (await (await app.request("/v1/openapi.json")).json()) as Described;
     expect(described.openapi).toBe("3.1.0");
     const schemas = [...questions, { name: "ledger" }, { name: "completeness" }, { name: "reconcile" }];
-    expect(Object.keys(described.paths)).toEqual(schemas.map((question) => `/v1/${question.name}`));
-    for (const [path, { get }] of Object.entries(described.paths)) {
+    // What can be changed has its own suite.
+    const asked = Object.entries(described.paths).filter(([path]) => !path.startsWith("/v1/quarantine"));
+    expect(asked.map(([path]) => path)).toEqual(schemas.map((question) => `/v1/${question.name}`));
+    for (const [path, { get }] of asked) {
       const names = get.parameters.map((parameter) => parameter.name);
       for (const parameter of get.parameters) expect(parameter.schema).toHaveProperty("type");
       const answered: object = get.responses["200"]["content"]["application/json"]["schema"];
