@@ -20,6 +20,12 @@ export async function lockMoved(tx: TransactionSql, key: bigint, plan: Plan): Pr
   return answer?.["found"] === true;
 }
 
+/** Waits for every writer under way, as one that is alone. */
+export async function lockMovedAlone(tx: TransactionSql): Promise<void> {
+  await tx`set local statement_timeout = 0`;
+  await tx`select pg_advisory_xact_lock(${String(await movedLockKey(tx))}::bigint)`;
+}
+
 /** The lock's key: the schema's own, so that two schemas of one database do not wait for each other. */
 export async function movedLockKey(tx: TransactionSql): Promise<bigint> {
   const [row] = await tx`select hashtextextended(current_schema() || '.moved_events', 0)::text as key`;

@@ -10,6 +10,7 @@ import type { Store } from "../store/store.ts";
 import { createKey } from "./keys.ts";
 import { reconcileText } from "./reconcile-text.ts";
 import { registerCompleteness } from "./register-completeness.ts";
+import { registerLifecycle } from "./register-lifecycle.ts";
 import { registerQuarantine } from "./register-quarantine.ts";
 import { registerReplay } from "./register-replay.ts";
 
@@ -70,6 +71,7 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
   registerQuarantine(program, deps);
   registerReplay(program, deps);
   registerCompleteness(program, deps);
+  registerLifecycle(program, deps);
 }
 
 function registerKeys(program: Command, deps: AggregatorCommands): void {

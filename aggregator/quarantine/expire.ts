@@ -1,4 +1,5 @@
 // Removes what has lain in quarantine for its time, in bounded steps; the counts stay.
+import type { PendingQuery, Row } from "postgres";
 import type { Store } from "../store/store.ts";
 
 const dayMs = 86_400_000;
@@ -23,16 +24,28 @@ export async function expireRows(store: Store, nowMs: number, days: number): Pro
 }
 
 // A retry on its way keeps its rows: it is sent again from them where it was cut short.
-async function expireSome(store: Store, before: Date): Promise<number> {
-  const [row] = await store.sql<[{ expired: number }]>`
-    with due as (
+const expireSome = (store: Store, before: Date): Promise<number> =>
+  forget(
+    store,
+    store.sql`
       select quarantine_id
       from quarantine
       where received_at < ${before} and status not in ('retrying', 'sent')
       order by received_at
       limit ${rowsAtOnce}
-      for update skip locked
-    ),
+      for update skip locked`,
+  );
+
+/** Removes some rows with their events, and counts them. Answers how many there still were. */
+export const forgetRows = (store: Store, ids: readonly string[]): Promise<number> =>
+  forget(
+    store,
+    store.sql`select quarantine_id from quarantine where quarantine_id = any(${[...ids]}::bigint[]) for update`,
+  );
+
+async function forget(store: Store, due: PendingQuery<Row[]>): Promise<number> {
+  const [row] = await store.sql<[{ expired: number }]>`
+    with due as (${due}),
     removed as (
       delete from quarantine q
       using due

@@ -156,14 +156,21 @@ async function putBack(tx: TransactionSql, plan: Plan, replayId: string): Promis
     select ${tx.unsafe(eventColumnList)} from weir_stage
     order by id
     on conflict do nothing
-    returning id, project_id`;
+    returning id, project_id, event_time`;
   if (inserted.length === 0) return 0;
-  const projects = inserted.map((row) => String(row["project_id"]));
+  const back = inserted.map(({ project_id, event_time }) => ({ project_id, event_time }));
+  // What is put back was missing until now; so both sides of the account have it.
   await tx`
+    with back as (
+      select project_id, (event_time at time zone 'UTC')::date as day, count(*) as rows
+      from jsonb_to_recordset(${tx.json(back as never)}) as r(project_id text, event_time timestamptz)
+      group by 1, 2
+    ),
+    missed as (
+      insert into row_removals (project_id, day, reason, removed) select project_id, day, 'missing', rows from back
+    )
     insert into row_restorations (replay_id, project_id, restored)
-    select ${replayId}::bigint, project_id, count(*)
-    from unnest(${projects}::text[]) as r(project_id)
-    group by project_id`;
+    select ${replayId}::bigint, project_id, sum(rows) from back group by project_id`;
   await markDays(tx, plan, noPartition);
   return inserted.length;
 }

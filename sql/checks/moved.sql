@@ -3,4 +3,4 @@
 select m.id as noted, e.id as stored
 from moved_events m
 left join events e on substr(e.id::text, 15) = substr(m.id::text, 15)
-where e.id is distinct from m.id
+where e.id is distinct from m.id and (e.id is not null or m.removed_at is null)

@@ -23,3 +23,19 @@ create table erasures (
 
 comment on table erasures is
   'Subjects whose events up to an event time are erased. A subject is a hash: who it was is erased too.';
+
+create table row_removals (
+  project_id text not null,
+  day date not null,
+  reason text not null,
+  removed bigint not null,
+  removed_at timestamptz not null default now(),
+  constraint row_removals_reason check (reason in ('expired', 'erased', 'missing'))
+);
+
+comment on table row_removals is
+  'Stored rows that are gone: rows present = stored + restored - removed. Missing: found so, and put back.';
+
+alter table moved_events add column removed_at timestamptz;
+
+comment on column moved_events.removed_at is 'When its row was expired or erased; its copies stay out.';

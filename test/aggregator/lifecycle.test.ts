@@ -1,10 +1,12 @@
 // What retention and erasure keep out of the store, and how it is counted.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { subjectHash } from "../../aggregator/lifecycle/bars.ts";
+import { eraseSubject, expireEvents } from "../../aggregator/lifecycle/remove.ts";
 import type { Store } from "../../aggregator/store/store.ts";
+import { until } from "../support/until.ts";
 import { noon, recordOf, type Sketch } from "./records.ts";
 import { closeScene, countRows, type Hand, ledgerSums, openHand, openScene } from "./scene.ts";
 
@@ -22,7 +24,7 @@ describe("an event that may not come in any more", () => {
     rmSync(folder, { recursive: true, force: true });
   });
   beforeEach(async () => {
-    await store.sql`truncate events, ledger, quarantine, moved_events, marks, retained_from, erasures`;
+    await store.sql`truncate events, ledger, quarantine, quarantine_expired, moved_events, marks, row_removals, retained_from, erasures`;
     hand = await openHand(store);
   });
   afterEach(() => hand.close());
@@ -100,5 +102,88 @@ describe("an event that may not come in any more", () => {
     expect(await write({ name: "moved", at: noon - 90 * 24 * hour, movedTo: noon + hour })).toMatchObject({
       stored: 1,
     });
+  });
+
+  const fill = async (): Promise<void> => {
+    const at = (minutes: number): number => noon - minutes * 60_000;
+    await write(
+      ...[1, 2, 3].map((day) => ({ name: `day-${day}`, at: noon - day * 24 * hour })),
+      { name: "click", at: at(30), fields: { type: "click" } },
+      { name: "theirs", at: at(20), fields: { userId: "u-2" } },
+      { name: "moved", at: noon - 90 * 24 * hour, movedTo: at(10) },
+      { name: "bad", refusal: { code: "time_ahead", pointer: "/timestamp", detail: "ahead" }, body: bad },
+    );
+  };
+  const bad = Buffer.from(JSON.stringify({ type: "purchase", user_id: "u-1", timestamp: "2199-01-01" }));
+  const closes = async (): Promise<void> => {
+    for (const name of ["conservation", "equation", "moved", "quarantine"]) {
+      const text = readFileSync(join(import.meta.dirname, `../../sql/checks/${name}.sql`), "utf8");
+      expect(await store.sql.unsafe(text), name).toEqual([]);
+    }
+  };
+
+  it("is removed with everything before a time, and the account still closes", async () => {
+    await fill();
+    expect(await expireEvents(store, { project: "p", from: noon - 36 * hour })).toEqual({
+      rows: 2,
+      quarantined: 0,
+    });
+    expect(await names()).toEqual(["click", "day-1", "moved", "theirs"]);
+    await closes();
+    // What comes again was stored once and is not stored again; an earlier bound changes nothing.
+    expect(await write({ name: "day-3", at: noon - 72 * hour })).toMatchObject({ stored: 0, expired: 1 });
+    expect(await expireEvents(store, { project: "p", from: noon - 60 * hour })).toMatchObject({ rows: 0 });
+    expect(await write({ name: "day-2", at: noon - 48 * hour })).toMatchObject({ stored: 0, expired: 1 });
+    await closes();
+  });
+
+  it("is removed by its type alone", async () => {
+    await fill();
+    expect(await expireEvents(store, { project: "p", type: "click", from: noon })).toMatchObject({ rows: 1 });
+    expect(await names()).toEqual(["day-1", "day-2", "day-3", "moved", "theirs"]);
+    await closes();
+  });
+
+  it("is removed with its subject, from quarantine too, and no copy of it comes back", async () => {
+    await fill();
+    const erased = await eraseSubject(store, {
+      project: "p",
+      kind: "user_id",
+      id: "u-1",
+      until: noon + hour,
+    });
+    expect(erased).toEqual({ rows: 5, quarantined: 1 });
+    expect(await names()).toEqual(["theirs"]);
+    await closes();
+    // The copy of a moved event has a later time than what was erased.
+    const again = await write(
+      { name: "day-1", at: noon - 24 * hour },
+      { name: "moved", at: noon - 90 * 24 * hour, movedTo: noon + 2 * hour },
+    );
+    expect(again).toMatchObject({ stored: 0, erased: 1, duplicate: 1 });
+    await closes();
+    const [row] = await store.sql`select erasures::text as text from erasures`;
+    expect(row?.["text"]).not.toContain("u-1");
+  });
+
+  it("is not missed by a writer that is at work while its bar is raised", async () => {
+    let stored = 0;
+    const writing = (async () => {
+      for (let lot = 0; lot < 40; lot += 1) {
+        await write(
+          ...Array.from({ length: 20 }, (_unused, at) => ({ name: `w-${lot}-${at}`, at: noon - lot })),
+        );
+        stored = await countRows(store, "events");
+      }
+    })();
+    await until("something is stored", 5_000, () => stored > 100);
+    const erased = await eraseSubject(store, { project: "p", kind: "user_id", id: "u-1", until: noon });
+    await writing;
+    expect(erased.rows).toBeGreaterThan(100);
+    const counted = await sums();
+    expect(counted).toEqual({ batches: 40, received: 800, stored: erased.rows, erased: 800 - erased.rows });
+    expect(erased.rows).toBeLessThan(800);
+    expect(await names()).toEqual([]);
+    await closes();
   });
 });

@@ -1,0 +1,166 @@
+// Removes rows that may not be here any more: the bar first, then everyone who may not have seen it, then the rows.
+import type { PendingQuery, Row } from "postgres";
+import { lockMovedAlone } from "../moved.ts";
+import { forgetRows } from "../quarantine/expire.ts";
+import type { Store } from "../store/store.ts";
+import { type SubjectKind, subjectHash } from "./bars.ts";
+
+/** `type` absent: all of them. `from`: epoch ms, the first moment that stays. */
+export interface Retention {
+  project: string;
+  type?: string | undefined;
+  from: number;
+}
+
+/** `until`: epoch ms, the last event time that goes. */
+export interface Erasure {
+  project: string;
+  kind: SubjectKind;
+  id: string;
+  until: number;
+}
+
+/** Rows of events, and events in quarantine. */
+export interface Removed {
+  rows: number;
+  quarantined: number;
+}
+
+const dayMs = 86_400_000;
+const rowsAtOnce = 5_000;
+const keptAtOnce = 500;
+
+/**
+ * Removes a project's events before a time, and has later copies of them counted as `expired`. The bound
+ * only moves forward: a call with an earlier one removes nothing.
+ */
+export async function expireEvents(store: Store, { project, type = "", from }: Retention): Promise<Removed> {
+  await store.sql`
+    insert into retained_from as r (project_id, type, retained_from)
+    values (${project}, ${type}, ${new Date(from)})
+    on conflict (project_id, type) do update
+    set retained_from = excluded.retained_from, moved_at = now()
+    where excluded.retained_from > r.retained_from`;
+  await awaitWriters(store);
+  const ofType = type === "" ? store.sql`` : store.sql`and type = ${type}`;
+  return { rows: await removeRows(store, project, "expired", from - 1, ofType), quarantined: 0 };
+}
+
+/**
+ * Removes what is known of a subject up to a time: its events, and what of them lies in quarantine. Later
+ * copies of them are counted as `erased`. Run again after a failure it goes on.
+ */
+export async function eraseSubject(store: Store, erasure: Erasure): Promise<Removed> {
+  const { sql } = store;
+  const { project, kind, id, until } = erasure;
+  const hash = subjectHash(project, kind, id);
+  await sql`
+    insert into erasures as e (project_id, subject_hash, kind, erased_until)
+    values (${project}, decode(${hash}, 'hex'), ${kind}, ${new Date(until)})
+    on conflict (project_id, subject_hash) do update set
+      erased_until = greatest(e.erased_until, excluded.erased_until), requested_at = now(), finished_at = null`;
+  await awaitWriters(store);
+  const rows = await removeRows(store, project, "erased", until, sql`and ${sql(kind)} = ${id}`);
+  const quarantined = await forgetQuarantined(store, erasure);
+  await sql`
+    update erasures set finished_at = now() where project_id = ${project} and subject_hash = decode(${hash}, 'hex')`;
+  return { rows, quarantined };
+}
+
+// A writer reads the bars behind its shared lock. Whoever had it before the bar was there is done after
+// this; it is let go at once, for nobody is to wait while rows are removed.
+async function awaitWriters(store: Store): Promise<void> {
+  await store.sql.begin(lockMovedAlone);
+}
+
+// Day by day, so that each statement looks into one partition or chunk.
+async function removeRows(
+  store: Store,
+  project: string,
+  reason: "expired" | "erased",
+  until: number,
+  condition: PendingQuery<Row[]>,
+): Promise<number> {
+  const [span] = await store.sql`
+    select (extract(epoch from min(event_time)) * 1000)::float8 as first_ms from events
+    where project_id = ${project} and event_time <= ${new Date(until)}`;
+  if (typeof span?.["first_ms"] !== "number") return 0;
+  let rows = 0;
+  for (let day = Math.floor(span["first_ms"] / dayMs) * dayMs; day <= until; day += dayMs) {
+    const last = Math.min(until, day + dayMs - 1);
+    for (;;) {
+      const removed = await removeSome(store, project, reason, [day, last], condition);
+      rows += removed;
+      if (removed < rowsAtOnce) break;
+    }
+  }
+  return rows;
+}
+
+async function removeSome(
+  store: Store,
+  project: string,
+  reason: string,
+  [first, last]: readonly [number, number],
+  condition: PendingQuery<Row[]>,
+): Promise<number> {
+  const day = new Date(first).toISOString().slice(0, 10);
+  const [row] = await store.sql<[{ removed: number }]>`
+    with due as (
+      select id, event_time from events
+      where project_id = ${project} and event_time between ${new Date(first)} and ${new Date(last)} ${condition}
+      limit ${rowsAtOnce}
+    ),
+    gone as (
+      delete from events e
+      using due
+      where e.id = due.id and e.event_time = due.event_time
+        and e.event_time between ${new Date(first)} and ${new Date(last)}
+      returning e.id
+    ),
+    noted as (
+      insert into row_removals (project_id, day, reason, removed)
+      select ${project}, ${day}, ${reason}, count(*) from gone having count(*) > 0
+    ),
+    marked as (
+      insert into marks (project_id, day, partition)
+      select ${project}, ${day}, -1 from gone limit 1
+      on conflict (project_id, day, partition) do update set version = marks.version + 1
+    ),
+    kept_out as (
+      update moved_events set removed_at = now() where id in (select id from gone)
+    )
+    select count(*)::int as removed from gone`;
+  return row.removed;
+}
+
+// What lies in quarantine was never read as an event for good, so its bytes are looked into one by one.
+async function forgetQuarantined(store: Store, { project, kind, id, until }: Erasure): Promise<number> {
+  let after = "0";
+  let forgotten = 0;
+  for (;;) {
+    const rows = await store.sql`
+      select quarantine_id::text as quarantine_id, original from quarantine
+      where project_id = ${project} and quarantine_id > ${after}::bigint and received_at <= ${new Date(until)}
+      order by quarantine_id
+      limit ${keptAtOnce}`;
+    const found = rows.filter((row) => names(row["original"] as Uint8Array, kind, id));
+    forgotten += await forgetRows(
+      store,
+      found.map((row) => String(row["quarantine_id"])),
+    );
+    if (rows.length < keptAtOnce) return forgotten;
+    after = String(rows.at(-1)!["quarantine_id"]);
+  }
+}
+
+// What is no JSON cannot be asked for a field: there the id's very bytes are enough to forget it.
+function names(original: Uint8Array, kind: SubjectKind, id: string): boolean {
+  const bytes = Buffer.from(original);
+  try {
+    const event: unknown = JSON.parse(bytes.toString("utf8"));
+    return typeof event === "object" && event !== null && Reflect.get(event, kind) === id;
+  } catch {
+    return bytes.includes(id);
+  }
+}
