@@ -13,7 +13,7 @@ export interface StoredCanary {
 /** Edges that are told of, newest first: each is a series of a metric and a line of doctor. */
 const edgesMax = 50;
 /** An edge that sent none for so long is gone, and its row with it. */
-const forgetDays = 1;
+export const forgetSeconds = 86_400;
 
 /** Keeps the newest canary of each edge. Their batches have rows in the ledger like any, with noughts in them. */
 export async function foldCanaries(tx: TransactionSql, records: readonly DecodedRecord[]): Promise<void> {
@@ -51,7 +51,7 @@ export async function forgetCanaries(sql: Sql): Promise<void> {
     delete from canaries
     where edge in (
       select edge from canaries
-      where stored_at < now() - make_interval(days => ${forgetDays})
+      where stored_at < now() - make_interval(secs => ${forgetSeconds})
       order by edge
       for update skip locked
     )`;

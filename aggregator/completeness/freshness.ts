@@ -3,7 +3,7 @@ import type { Clock } from "../../shared/clock.ts";
 import type { Meter } from "../../shared/meter.ts";
 import { withDeadline } from "../store/errors.ts";
 import type { Store } from "../store/store.ts";
-import { forgetCanaries, readCanaries, type StoredCanary } from "./canaries.ts";
+import { forgetCanaries, forgetSeconds, readCanaries, type StoredCanary } from "./canaries.ts";
 
 /** What decides whether a pipeline is fresh; seconds. */
 export interface FreshnessSettings {
@@ -61,6 +61,9 @@ export function createFreshness(
         asking = undefined;
       });
     await withDeadline("the canaries", lookMs, asking).catch(() => {});
+    for (const canary of seen) {
+      meter.set("weir.freshness.age", ageOf(canary, clock.now()), { "weir.edge": canary.edge });
+    }
   };
 
   return {
@@ -68,10 +71,9 @@ export function createFreshness(
     async look() {
       if (!isOn) return;
       await read();
-      for (const canary of seen) {
-        meter.set("weir.freshness.age", ageOf(canary, clock.now()), { "weir.edge": canary.edge });
+      if (seen.some((canary) => ageOf(canary, clock.now()) > forgetSeconds)) {
+        await forgetCanaries(store.sql).catch(() => {});
       }
-      await forgetCanaries(store.sql).catch(() => {});
     },
     async fault() {
       if (!isOn) return undefined;

@@ -164,6 +164,7 @@ export function ledgerRows(
   const inFlight = new Map<string, number>();
   for (const record of waiting) {
     const inside =
+      record.events > 0 &&
       (asked.project === undefined || record.project === asked.project) &&
       (span.from === null || record.receivedAt >= span.from) &&
       (span.to === null || record.receivedAt < span.to);
