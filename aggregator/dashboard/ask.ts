@@ -38,18 +38,28 @@ export async function askCsv(question: string, query: Readonly<Record<string, st
   return (await send(question, { ...query, format: "csv" })).blob();
 }
 
-async function send(
+const send = (
   question: string,
   query: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
+  waitMs?: number,
+): Promise<Response> => request(`${question}?${new URLSearchParams(query)}`, {}, signal, waitMs);
+
+/** Sends a request to a path below /v1; rejects with a Refusal, or an AbortError where `signal` ended it. */
+export async function request(
+  path: string,
+  init: RequestInit = {},
   signal?: AbortSignal,
   waitMs = answerMs,
 ): Promise<Response> {
   const token = sessionStorage.getItem(tokenName);
-  const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+  const headers = new Headers(init.headers);
+  if (token !== null) headers.set("authorization", `Bearer ${token}`);
   const timeout = AbortSignal.timeout(waitMs);
   let response: Response;
   try {
-    response = await fetch(`/v1/${question}?${new URLSearchParams(query)}`, {
+    response = await fetch(`/v1/${path}`, {
+      ...init,
       headers,
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });

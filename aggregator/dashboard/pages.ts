@@ -20,7 +20,10 @@ type Source = readonly [type: string, read: (edgeUrl: string) => Promise<string>
 const sources: Readonly<Record<string, Source>> = {
   "/": ["text/html; charset=utf-8", readIndex],
   "/dashboard.css": ["text/css; charset=utf-8", readStyle],
-  "/dashboard.js": ["text/javascript; charset=utf-8", bundle],
+  "/dashboard.js": ["text/javascript; charset=utf-8", () => bundle("dashboard.ts")],
+  "/quarantine": ["text/html; charset=utf-8", () => textOf("quarantine.html")],
+  "/quarantine.css": ["text/css; charset=utf-8", () => textOf("quarantine.css")],
+  "/quarantine.js": ["text/javascript; charset=utf-8", () => bundle("quarantine.ts")],
   "/favicon.svg": ["image/svg+xml", () => textOf("favicon.svg")],
 };
 
@@ -67,9 +70,9 @@ async function readStyle(): Promise<string> {
   return `${chart}\n${await textOf("style.css")}`;
 }
 
-async function bundle(): Promise<string> {
+async function bundle(entry: string): Promise<string> {
   const built = await Bun.build({
-    entrypoints: [new URL("dashboard.ts", folder).pathname],
+    entrypoints: [new URL(entry, folder).pathname],
     target: "browser",
     minify: true,
   });
