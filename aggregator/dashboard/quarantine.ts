@@ -22,6 +22,7 @@ let reason = "";
 let rows: ListedRow[] = [];
 let pages = 1;
 let shownMark = "";
+let isFailing = false;
 
 /** Reads as many pages as are shown, and draws them where something changed. */
 async function load(): Promise<void> {
@@ -41,6 +42,8 @@ async function load(): Promise<void> {
     if (next === null || turn >= pages) break;
     page = await read({ ...filter, cursor: next });
   }
+  if (isFailing) find("notice").hidden = true;
+  isFailing = false;
   setStatus("live", "Live");
   write(find("as-of"), `As of ${formatMoment(page.meta.as_of, zone)} ${zone}`);
   const mark = JSON.stringify([asked, found, sums, next]);
@@ -85,6 +88,7 @@ const confirm = createConfirm(async (change) => {
     const answer = await send(change);
     tell(answer.text, answer.ok);
     for (const id of change.ids) chosen.delete(id);
+    shownMark = "";
     detail.close();
     await load();
   } catch (error) {
@@ -138,6 +142,7 @@ function showFailure(error: unknown): void {
     return;
   }
   const refusal = error instanceof Refusal ? error : new Refusal(0, "The page failed", String(error));
+  isFailing = true;
   setStatus("failed", "Not connected");
   if (rows.length === 0) write(find("summary"), "Not loaded");
   tell(`${refusal.title}. ${refusal.message}`, false);
