@@ -9,7 +9,9 @@ export type CrashPoint =
   | "in_copy"
   | "before_commit"
   | "after_commit"
-  | "migration";
+  | "migration"
+  | "retry_named"
+  | "retry_sent";
 
 let armed: CrashPoint | undefined;
 let left = 0;

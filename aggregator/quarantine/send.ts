@@ -1,4 +1,5 @@
 // Sends the batch that was named for quarantined events; as often as it takes, it is the same batch.
+import { reach } from "../../shared/crash-point.ts";
 import { fromUuid, toUuid } from "../../shared/event/bytes.ts";
 import { flag } from "../../shared/event/event.ts";
 import { writeId } from "../../shared/event/identity.ts";
@@ -41,6 +42,7 @@ export async function sendBatch(store: Store, reenter: Reenter, batchId: string)
     order by retry_index`;
   const [first] = rows;
   if (first === undefined) return;
+  reach("retry_named");
   const isEdge = first.station === "edge";
   const answers = await reenter.send({
     batchId: fromUuid(batchId),
@@ -49,6 +51,7 @@ export async function sendBatch(store: Store, reenter: Reenter, batchId: string)
     originals: isEdge ? rows.map(originalOf) : [],
     packed: isEdge ? [] : rows.map(packedOf),
   });
+  reach("retry_sent");
   await note(store, batchId, rows, answers);
 }
 
