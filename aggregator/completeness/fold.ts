@@ -22,6 +22,8 @@ interface Addition {
 
 /** What is left of a row's ranges once they were too many, so that they are not closed at every write. */
 const rangesKept = streamRangesMax / 2;
+/** A range takes more than its two bounds' 16 bytes: in a smaller row they need not be counted. */
+const rangeBytesMin = 16;
 
 /**
  * Adds the numbers of everything that got an outcome: what was stored or kept apart, and refused events
@@ -63,9 +65,14 @@ export async function foldStreams(
         country = case when ${isNewer(tx)} then excluded.country else s.country end,
         browser = case when ${isNewer(tx)} then excluded.browser else s.browser end,
         device = case when ${isNewer(tx)} then excluded.device else s.device end
-      returning project_id, stream_id, (select count(*) from unnest(s.seqs))::int as ranges
+      returning project_id, stream_id, s.seqs
+    ),
+    large as materialized (
+      select project_id, stream_id, seqs from folded where pg_column_size(seqs) > ${rangeBytesMin * streamRangesMax}
     )
-    select project_id, stream_id, ranges from folded where ranges > ${streamRangesMax}`;
+    select project_id, stream_id, ranges
+    from large, lateral (select count(*)::int as ranges from unnest(seqs)) counted
+    where ranges > ${streamRangesMax}`;
   if (over.length > 0) await closeOldest(tx, [...over]);
 }
 
