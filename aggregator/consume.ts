@@ -5,6 +5,7 @@ import type { Logger } from "../shared/logger.ts";
 import type { Meter } from "../shared/meter.ts";
 import { backoffMs } from "../shared/retry.ts";
 import { FencedError, OffsetError, type Span } from "./fence.ts";
+import type { LedgerWrites } from "./ledger/fold.ts";
 import { createPump, type Pump } from "./pump.ts";
 import { errorText, isAway } from "./store/errors.ts";
 import type { Store } from "./store/store.ts";
@@ -34,6 +35,8 @@ export interface ConsumeOptions {
   clock: Clock;
   meter: Meter;
   logger: Logger;
+  /** For benchmarks; the ledger otherwise. */
+  ledger?: LedgerWrites | undefined;
 }
 
 /** The store is asked again and again, never given up: what the log holds stays there meanwhile. */

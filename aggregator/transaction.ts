@@ -7,7 +7,7 @@ import { foldStreams } from "./completeness/fold.ts";
 import type { DecodedRecord, UnreadableRecord } from "./decode.ts";
 import { advance, FencedError, type Span } from "./fence.ts";
 import { type KeptRecord, noteRetransmissions, quarantineRecords } from "./kept-records.ts";
-import { correctLedger, insertLedger, ledgerDigests, type Tally, tally } from "./ledger/fold.ts";
+import { type LedgerWrites, type Tally, tally } from "./ledger/fold.ts";
 import { applyBars, readBars } from "./lifecycle/bars.ts";
 import { markDays } from "./marks.ts";
 import { lockMoved, settleMoved } from "./moved.ts";
@@ -45,6 +45,7 @@ export interface Ground {
   epochs: ReadonlyMap<number, bigint>;
   movedKey: bigint;
   inserter: Inserter;
+  ledger: LedgerWrites;
 }
 
 /** The offsets do not stand where they were left; who asks `log_positions` learns why. */
@@ -75,13 +76,13 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
     advance(tx, ground.log, prepared.spans, ground.epochs),
     lockMoved(tx, ground.movedKey, plan),
     readBars(tx, plan),
-    insertLedger(tx, ground.log, before),
+    ground.ledger.insert(tx, ground.log, before),
   ]);
   if (moved.length !== prepared.spans.length)
     throw new NotOursError("the partitions were moved on by another");
   if (inserted.size !== sorted.fresh.length) {
     const known = sorted.fresh.map((decoded) => decoded.batchId).filter((id) => !inserted.has(id));
-    sorted = sortRecords(prepared.records, await ledgerDigests(tx, known));
+    sorted = sortRecords(prepared.records, await ground.ledger.digests(tx, known));
     plan = await makePlan(sorted.fresh, plan.unwritable);
   }
   await applyBars(tx, plan, bars);
@@ -96,7 +97,7 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
   await markDays(tx, plan, Math.min(...prepared.spans.map((span) => span.partition)));
   const tallies = tally(sorted.fresh, plan.candidates);
   noteRefused(tallies);
-  await correctLedger(tx, before, tallies);
+  await ground.ledger.correct(tx, before, tallies);
   reach("before_commit");
   return { way, sorted, unreadable: prepared.unreadable.length, tallies };
 }

@@ -9,6 +9,7 @@ import type { Meter } from "../shared/meter.ts";
 import { retry } from "../shared/retry.ts";
 import { type DecodedSlice, decodeSlice, isDecoded, type Slice, type UnreadableRecord } from "./decode.ts";
 import { FencedError, OffsetError, readPositions, type Span, takePartitions } from "./fence.ts";
+import { type LedgerWrites, ledgerWrites } from "./ledger/fold.ts";
 import { movedLockKey } from "./moved.ts";
 import { createPartitions } from "./partitions.ts";
 import { makePlan } from "./plan.ts";
@@ -51,6 +52,8 @@ export interface WriterOptions {
   logger: Logger;
   /** For tests; the limit of one statement otherwise. */
   statementMs?: number;
+  /** For benchmarks; the ledger otherwise. */
+  ledger?: LedgerWrites | undefined;
 }
 
 /** Rounds of finding refused events in one commit; each finds all that the one before did not hide. */
@@ -62,7 +65,13 @@ export async function createWriter(options: WriterOptions): Promise<Writer> {
   const session = await store.writer();
   const partitions = createPartitions(store);
   const epochs = new Map<number, bigint>();
-  const ground: Ground = { log: identity, epochs, movedKey: 0n, inserter: createInserter(statementMs) };
+  const ground: Ground = {
+    log: identity,
+    epochs,
+    movedKey: 0n,
+    inserter: createInserter(statementMs),
+    ledger: options.ledger ?? ledgerWrites,
+  };
 
   // A session that gives no answer is given up; its transaction ends with it, and the fence decides the rest.
   const transact = async <T>(work: (tx: TransactionSql) => Promise<T>): Promise<T> =>

@@ -8,6 +8,8 @@ const benches: Readonly<Record<string, () => Promise<{ default: Bench }>>> = {
   claims: () => import("./claims.bench.ts"),
   http: () => import("./http.bench.ts"),
   ingest: () => import("./ingest.bench.ts"),
+  ledger: () => import("./ledger.bench.ts"),
+  guarantees: () => import("./guarantees.bench.ts"),
   pipeline: () => import("./pipeline.bench.ts"),
 };
 

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { copyHeader, copyTrailer } from "../../aggregator/copy-bytes.ts";
 import { decodeSlice, isDecoded } from "../../aggregator/decode.ts";
+import type { LedgerWrites } from "../../aggregator/ledger/fold.ts";
 import { createPartitions } from "../../aggregator/partitions.ts";
 import { makePlan, rowsToSend } from "../../aggregator/plan.ts";
 import { createPump } from "../../aggregator/pump.ts";
@@ -22,10 +23,13 @@ export type StoreSide<Lot> = (lot: Lot) => Promise<Spent>;
 const partitions = [0, 1, 2, 3];
 
 /** The aggregator's way from the log's records to committed rows: decode, plan, fence, COPY, ledger, offsets. */
-export async function writePath(store: Store): Promise<StoreSide<readonly Uint8Array[]>> {
+export async function writePath(
+  store: Store,
+  ledger?: LedgerWrites,
+): Promise<StoreSide<readonly Uint8Array[]>> {
   const identity: LogIdentity = { id: store.schema, topic: "bench", partitions: partitions.length };
   const observed = { clock: systemClock, meter: silentMeter, logger: silentLogger };
-  const writer = await createWriter({ store, identity, ...observed });
+  const writer = await createWriter({ store, identity, ledger, ...observed });
   const next = await writer.take(partitions);
   const pump = createPump({
     writer,
