@@ -110,7 +110,9 @@ describe("one bad event is refused by its code and pointer, and the events besid
     expect(answer.errors).toEqual([{ index: 1, code, pointer, detail: expect.any(String) }]);
     // Kept whole: its very bytes travel with the reason.
     const [batch] = edge.collector.batches;
-    expect(batch?.refusals).toEqual([{ index: 1, code, pointer, detail: expect.any(String) }]);
+    expect(batch?.refusals).toEqual([
+      expect.objectContaining({ index: 1, code, pointer, detail: expect.any(String) }),
+    ]);
     expect(bodiesOf(batch!)[1]).toBe(event);
   });
 
