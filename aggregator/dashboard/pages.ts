@@ -24,6 +24,9 @@ const sources: Readonly<Record<string, Source>> = {
   "/quarantine": ["text/html; charset=utf-8", () => textOf("quarantine.html")],
   "/quarantine.css": ["text/css; charset=utf-8", () => textOf("quarantine.css")],
   "/quarantine.js": ["text/javascript; charset=utf-8", () => bundle("quarantine.ts")],
+  "/completeness": ["text/html; charset=utf-8", () => textOf("completeness.html")],
+  "/completeness.css": ["text/css; charset=utf-8", () => textOf("completeness.css")],
+  "/completeness.js": ["text/javascript; charset=utf-8", () => bundle("completeness.ts")],
   "/favicon.svg": ["image/svg+xml", () => textOf("favicon.svg")],
 };
 

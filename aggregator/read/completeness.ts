@@ -52,8 +52,8 @@ export const completenessRow = z.object({
   streams: count.optional().describe("Numbered streams"),
   expected: count.describe("Numbers from the first, 0 or 1, up to the greatest that was seen"),
   seen: count.describe("Numbers with an outcome: stored, duplicate, quarantined, expired or erased"),
-  declared_lost: count.describe("Numbers their clients gave up themselves, and said so"),
-  gap: count.describe("expected - seen - declared_lost, never below nought in a stream"),
+  declared_lost: count.describe("Numbers that are missing and their clients gave up themselves"),
+  gap: count.describe("expected - seen - declared_lost"),
   completeness: z.number().min(0).max(1).nullable().describe("seen / expected"),
   missing: z.string().optional().describe("With by=stream: missing numbers, such as 4-6, 9"),
   missing_ranges: count.optional().describe("With by=stream: how many ranges are missing in all"),
@@ -89,7 +89,7 @@ async function sumStreams(tx: TransactionSql, asked: Asked, span: LedgerSpan): P
       count(*)::float8 as streams,
       coalesce(sum(expected), 0)::float8 as expected,
       coalesce(sum(seen), 0)::float8 as seen,
-      coalesce(sum(declared_lost), 0)::float8 as declared_lost,
+      coalesce(sum(${declaredLost(tx)}), 0)::float8 as declared_lost,
       coalesce(sum(gap), 0)::float8 as gap
     from stream_counts
     where true ${within(tx, asked, span)}
@@ -109,7 +109,8 @@ async function listStreams(tx: TransactionSql, asked: Asked, span: LedgerSpan): 
   const after = asked.after === undefined ? undefined : readCursor(asked.after);
   const rows = await tx`
     with found as (
-      select project_id, stream_id, last_time, expected, seen, declared_lost, gap, min_seq, max_seq
+      select project_id, stream_id, last_time, expected, seen, ${declaredLost(tx)} as declared_lost, gap,
+        min_seq, max_seq
       from stream_counts
       where gap > 0 ${within(tx, asked, span)}
         ${after === undefined ? tx`` : tx`and (project_id, stream_id) > (${after[0]}, ${after[1]})`}
@@ -146,6 +147,9 @@ async function listStreams(tx: TransactionSql, asked: Asked, span: LedgerSpan): 
     cursor: writeCursor(row["project"], row["stream_id"]),
   }));
 }
+
+// No more than is missing: what was declared lost and came after all is seen. So the counts add up.
+const declaredLost = (tx: TransactionSql): Fragment => tx`least(declared_lost, expected - seen)`;
 
 // A stream lies in a span where any of its events may.
 function within(tx: TransactionSql, asked: Asked, span: LedgerSpan): Fragment {

@@ -1,0 +1,110 @@
+// The page of completeness: what clients numbered, what of it arrived, and where the holes are.
+import type { AnswerRow } from "../read/question.ts";
+import { ask, hasToken, keepToken, Refusal } from "./ask.ts";
+import { formatPart, showGaps, showGroups } from "./completeness-rows.ts";
+import { find, write } from "./element.ts";
+import { formatCount, formatMoment } from "./format.ts";
+
+const pollMs = 5_000;
+const pageRows = 50;
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const by = find<HTMLSelectElement>("by");
+let pages = 1;
+let loading: AbortController | undefined;
+let shownMark = "";
+
+/** Asks for everything and draws it; a newer call ends an older one. */
+async function load(): Promise<void> {
+  loading?.abort();
+  loading = new AbortController();
+  const { signal } = loading;
+  const [{ data, meta }, groups, gaps] = await Promise.all([
+    ask("completeness", {}, signal),
+    ask("completeness", { by: by.value }, signal),
+    readGaps(signal),
+  ]);
+  find("notice").hidden = true;
+  setStatus("live", "Live");
+  write(find("as-of"), `As of ${formatMoment(meta.as_of, zone)} ${zone}`);
+  // What did not change is not drawn again, so that a selection of text stays.
+  const mark = JSON.stringify([by.value, data, groups.data, gaps]);
+  if (mark === shownMark) return;
+  shownMark = mark;
+  showTotal(data[0]!);
+  write(find("by-name"), by.selectedOptions[0]!.text);
+  showGroups(by.value, groups.data);
+  showGaps(gaps.rows, zone);
+  const isEmpty = Number(data[0]!["streams"]) === 0;
+  find("empty").hidden = !isEmpty;
+  find("groups-card").hidden = isEmpty;
+  find("gaps-card").hidden = gaps.rows.length === 0;
+  find("more").hidden = !gaps.hasMore;
+}
+
+// As many pages as are shown; the last one may be full and yet the end.
+async function readGaps(signal: AbortSignal): Promise<{ rows: AnswerRow[]; hasMore: boolean }> {
+  const rows: AnswerRow[] = [];
+  for (let page = 0; page < pages; page += 1) {
+    const after = rows.at(-1)?.["cursor"];
+    const place = typeof after === "string" ? { after } : {};
+    const { data } = await ask("completeness", { by: "stream", limit: String(pageRows), ...place }, signal);
+    rows.push(...data);
+    if (data.length < pageRows) return { rows, hasMore: false };
+  }
+  return { rows, hasMore: true };
+}
+
+function showTotal(total: AnswerRow): void {
+  for (const term of find("equation").querySelectorAll<HTMLElement>(".term")) {
+    const value = Number(total[term.dataset["term"]!] ?? 0);
+    write(term.querySelector("dd")!, formatCount(value));
+    term.toggleAttribute("data-nought", value === 0);
+  }
+  const [streams, gap] = [Number(total["streams"]), Number(total["gap"])];
+  const verdict = find("verdict");
+  verdict.dataset["state"] = streams === 0 ? "idle" : gap === 0 ? "ok" : "bad";
+  const said = gap === 0 ? "No gap" : `${formatCount(gap)} missing`;
+  write(verdict, streams === 0 ? "No streams yet" : said);
+  if (streams === 0) return;
+  const what = streams === 1 ? "1 stream" : `${formatCount(streams)} streams`;
+  write(find("summary"), `${formatPart(total["completeness"])} of what ${what} numbered has arrived.`);
+}
+
+function setStatus(state: string, text: string): void {
+  find("status").dataset["state"] = state;
+  write(find("status-text"), text);
+}
+
+function showFailure(error: unknown): void {
+  if (error instanceof DOMException && error.name === "AbortError") return;
+  if (error instanceof Refusal && error.status === 401) {
+    setStatus("locked", "Token needed");
+    const dialog = find<HTMLDialogElement>("token");
+    find("token-fault").hidden = !hasToken();
+    if (!dialog.open) dialog.showModal();
+    return;
+  }
+  const refusal = error instanceof Refusal ? error : new Refusal(0, "The page failed", String(error));
+  setStatus("failed", "Not connected");
+  find("notice").hidden = false;
+  write(find("notice"), `${refusal.title}. ${refusal.message}`);
+}
+
+const reload = (): void => void load().catch(showFailure);
+
+by.addEventListener("change", reload);
+find("more").addEventListener("click", () => {
+  pages += 1;
+  reload();
+});
+find<HTMLFormElement>("token-form").addEventListener("submit", () => {
+  const input = find<HTMLInputElement>("token-text");
+  keepToken(input.value.trim());
+  input.value = "";
+  reload();
+});
+find("token").addEventListener("cancel", (event) => event.preventDefault());
+setInterval(() => {
+  if (!document.hidden && !find<HTMLDialogElement>("token").open) reload();
+}, pollMs);
+reload();
