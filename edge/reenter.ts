@@ -127,6 +127,7 @@ function answers(batch: Batch, outcomes: Uint8Array): Reentered[] {
     const { code: reason, pointer, detail } = refusals.get(index) ?? unnamed;
     return {
       refusal: code === outcome.refused ? { index, code: reason, pointer, detail } : undefined,
+      isKnown: code === outcome.duplicate,
       key: batch.ids.slice(index * 16, index * 16 + 16),
       hash: batch.hashes.slice(index * identityHashBytes, (index + 1) * identityHashBytes),
       fingerprint: batch.fingerprints.slice(index * fingerprintBytes, (index + 1) * fingerprintBytes),

@@ -76,8 +76,10 @@ function outcomeOf(
   const other = kept.get(id);
   if (other === undefined) return { id, outcome: "duplicate", detail: "" };
   // The store would not have it, or the claims still knew it from then: either way it is only here.
-  if (other.id === id)
-    return { id, outcome: "refused_again", detail: `${other.reason} ${other.detail}`.trim() };
+  if (other.id === id) {
+    const detail = row.retry_refusal ?? `${other.reason} ${other.detail}`.trim();
+    return { id, outcome: "refused_again", detail };
+  }
   return { id, outcome: "quarantined", detail: `${other.reason}, kept as ${other.id}` };
 }
 

@@ -95,6 +95,9 @@ function timeIn(bytes: Uint8Array): number | undefined {
   }
 }
 
+// Told only where the store turns out not to have it: what the store refused was claimed before.
+const stillClaimed = "the claims still know it from before; it can be sent again after five minutes";
+
 async function note(
   store: Store,
   batchId: string,
@@ -102,13 +105,14 @@ async function note(
   answers: readonly Reentered[],
 ): Promise<void> {
   const told = rows.map((row, at) => {
-    const { refusal, key, hash, fingerprint } = answers[at]!;
+    const { refusal, isKnown, key, hash, fingerprint } = answers[at]!;
+    const why = refusal === undefined ? stillClaimed : `${refusal.code} ${refusal.pointer}`.trim();
     return {
       id: row.quarantine_id,
       key: refusal === undefined ? toUuid(key) : null,
       hash: Buffer.from(hash).toString("hex"),
       fingerprint: String(Buffer.from(fingerprint).readBigInt64BE()),
-      refusal: refusal === undefined ? null : `${refusal.code} ${refusal.pointer}`.trim(),
+      refusal: refusal !== undefined || isKnown ? why : null,
     };
   });
   await store.sql`

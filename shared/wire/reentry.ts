@@ -41,6 +41,8 @@ export interface Reentry {
 /** One event as it was received anew: under which key, or refused again. */
 export interface Reentered {
   refusal: EventRefusal | undefined;
+  /** The claims know it, so it was counted as a duplicate and not sent on. */
+  isKnown: boolean;
   key: Uint8Array;
   hash: Uint8Array;
   fingerprint: Uint8Array;
