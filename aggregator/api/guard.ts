@@ -46,11 +46,15 @@ export function createGuard(token: string | undefined): Guard {
       if (type !== "application/json") {
         throw new WeirError("unsupported_media_type", "Send application/json.");
       }
-      const site = request.headers.get("sec-fetch-site") ?? "none";
+      // A browser says itself where a request is from; only what does not is judged by its origin.
+      const site = request.headers.get("sec-fetch-site");
       const origin = request.headers.get("origin");
       const host = request.headers.get("host") ?? new URL(request.url).host;
-      const isForeign = origin !== null && !(URL.canParse(origin) && new URL(origin).host === host);
-      if (isForeign || (site !== "none" && site !== "same-origin")) {
+      const isOurs =
+        site !== null
+          ? site === "same-origin" || site === "none"
+          : origin === null || (URL.canParse(origin) && new URL(origin).host === host);
+      if (!isOurs) {
         throw new WeirError("forbidden", "Only this server's own pages may change something here.");
       }
     },

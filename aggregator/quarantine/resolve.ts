@@ -83,22 +83,29 @@ function outcomeOf(
   return { id, outcome: "quarantined", detail: `${other.reason}, kept as ${other.id}` };
 }
 
+// The very content: another one under this identity is a conflict, and kept as such.
 async function findStored(tx: TransactionSql, rows: readonly Sent[]): Promise<ReadonlySet<string>> {
-  const asked = rows.flatMap(({ quarantine_id: id, retry_key: key, retry_hash: hash }) =>
-    key === null ? [] : [{ id, key, hash: hash.toString("hex"), ms: eventTimeOf(fromUuid(key)) }],
-  );
+  const asked = rows.flatMap((row) => {
+    const { quarantine_id: id, retry_key: key, retry_fingerprint: fingerprint } = row;
+    if (key === null) return [];
+    const hash = row.retry_hash.toString("hex");
+    return [{ id, key, hash, fingerprint, ms: eventTimeOf(fromUuid(key)) }];
+  });
   const found = await tx`
     with asked as (
-      select id, key, decode(hash, 'hex') as hash, to_timestamp(ms / 1000.0) as time
-      from jsonb_to_recordset(${tx.json(asked)}) as r(id bigint, key uuid, hash text, ms bigint)
+      select id, key, decode(hash, 'hex') as hash, fingerprint, to_timestamp(ms / 1000.0) as time
+      from jsonb_to_recordset(${tx.json(asked)}) as r(
+        id bigint, key uuid, hash text, fingerprint bigint, ms bigint
+      )
     )
     select a.id
     from asked a
-    join events e on e.id = a.key and e.event_time = a.time
+    join events e on e.id = a.key and e.event_time = a.time and e.fingerprint = a.fingerprint
     union
     select a.id
     from asked a
-    join moved_events m on m.identity_hash = a.hash`;
+    join moved_events m on m.identity_hash = a.hash
+    join events e on e.id = m.id and e.fingerprint = a.fingerprint`;
   return new Set(found.map((row) => String(row["id"])));
 }
 

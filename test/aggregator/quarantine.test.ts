@@ -1,12 +1,17 @@
 // The quarantine on the whole pipeline: what is kept, received anew, discarded and removed; and every event counted.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { discardRows } from "../../aggregator/quarantine/discard.ts";
 import { expireRows } from "../../aggregator/quarantine/expire.ts";
 import { type RetryAnswer, retryRows } from "../../aggregator/quarantine/retry.ts";
 import type { Selection } from "../../aggregator/quarantine/selection.ts";
 import { listQuarantine, showQuarantined } from "../../aggregator/read/quarantine.ts";
+import { importFile } from "../../edge/command/import.ts";
 import { systemClock } from "../../shared/clock.ts";
+import { flag } from "../../shared/event/event.ts";
 import { quarantineReasons } from "../../shared/problem.ts";
+import { pack } from "../../shared/wire/msgpack.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
 import { weirVersion } from "../../shared/wire/version.ts";
 import { type Embedded, startEmbedded } from "../support/embedded.ts";
@@ -158,6 +163,98 @@ describe("the quarantine", () => {
     expect(await retry({ ids: [id!] })).toMatchObject({ refused_again: 1 });
     await mend(id!, { event_id: "ahead", type: "t", user_id: "u", timestamp: soon - 15 * 60_000 });
     expect(await retry({ ids: [id!] })).toMatchObject({ stored: 1 });
+    await reconciles();
+  });
+
+  it("keeps an event apart anew where another content came under its id meanwhile", async () => {
+    const timestamp = new Date(Date.now() - 60_000).toISOString();
+    const event = { event_id: "meanwhile", type: "t", user_id: "u", timestamp };
+    const [id] = await send([{ ...event, colour: "red" }]);
+    await send([{ ...event, payload: { better: true } }]);
+    await mend(id!, event);
+    const answer = await retry({ ids: [id!] });
+    expect(answer).toMatchObject({ ok: false, sent: 1, stored: 0, quarantined: 1 });
+    expect(answer.rows[0]?.detail).toMatch(/^conflict, kept as \d+$/);
+    expect(await showQuarantined(weir.store.sql, id!)).toMatchObject({ status: "retried" });
+    const [found] = await weir.store.sql`
+      select payload from events where event_id = 'meanwhile'`;
+    expect(found).toEqual({ payload: { better: true } });
+    await reconciles();
+  });
+
+  it("counts a duplicate where the same content was stored meanwhile, and the event is there", async () => {
+    const event = { event_id: "again", type: "t", user_id: "u", timestamp: new Date().toISOString() };
+    const [id] = await send([{ ...event, colour: "red" }]);
+    await send([event]);
+    await mend(id!, event);
+    const before = await weir.reconcile();
+    expect(await retry({ ids: [id!] })).toMatchObject({ ok: true, stored: 1 });
+    const after = await weir.reconcile();
+    expect([after.stored - before.stored, after.duplicate - before.duplicate]).toEqual([0, 1]);
+    await reconciles();
+  });
+
+  it("judges a wrong clock as it was when the event came", async () => {
+    const sentAt = Date.now() - 3 * dayMs;
+    const event = { event_id: "slow clock", type: "t", user_id: "u", timestamp: sentAt - 60 * dayMs };
+    const [id] = await send([{ ...event, sent_at: sentAt, colour: "red" }]);
+    const [kept] = await weir.store.sql`select received_at from quarantine where quarantine_id = ${id!}`;
+    await mend(id!, { ...event, timestamp: sentAt - 5_000, sent_at: sentAt });
+    await weir.store.sql`update quarantine set flags = 0 where quarantine_id = ${id!}`;
+    expect(await retry({ ids: [id!] })).toMatchObject({ stored: 1 });
+    const [found] = await weir.store.sql`
+      select clock_offset_ms::float8 as offset from events where event_id = 'slow clock'`;
+    expect(found).toEqual({ offset: Number(kept?.["received_at"]) - sentAt });
+    await reconciles();
+  });
+
+  it("lets an event that was too old in, since a person says so", async () => {
+    const event = { event_id: "very old", type: "t", user_id: "u", timestamp: "2011-01-01T00:00:00Z" };
+    const [id] = await send([{ ...event, colour: "red" }]);
+    await mend(id!, event);
+    await weir.store.sql`
+      update quarantine set flags = 0, reason = 'time_too_old' where quarantine_id = ${id!}`;
+    expect(await retry({ ids: [id!] })).toMatchObject({ stored: 1 });
+    const [found] = await weir.store.sql`
+      select event_time, flags from events where event_id = 'very old'`;
+    expect(found).toEqual({ event_time: new Date(event.timestamp), flags: flag.historical });
+    await reconciles();
+  });
+
+  it("reads what came as msgpack, or with its write key in it", async () => {
+    const ids = await send([
+      { event_id: "packed", type: "t", user_id: "u", colour: "red" },
+      { event_id: "keyed", type: "t", user_id: "u", colour: "red" },
+    ]);
+    const rows = await weir.store.sql`
+      select quarantine_id as id, original from quarantine where quarantine_id = any(${ids}::bigint[])`;
+    for (const row of rows) {
+      const { colour: _, ...event } = JSON.parse(String(row["original"]));
+      const isPacked = event.event_id === "packed";
+      const bytes = isPacked ? pack(event) : Buffer.from(JSON.stringify({ ...event, write_key: "wk_of_p" }));
+      await weir.store
+        .sql`update quarantine set original = ${Buffer.from(bytes)} where quarantine_id = ${row["id"]}`;
+    }
+    expect(await retry({ ids })).toMatchObject({ ok: true, stored: 2 });
+    await reconciles();
+  });
+
+  it("takes the identity that an import asked for", async () => {
+    const file = join(weir.folder, "asked.ndjson");
+    writeFileSync(file, JSON.stringify({ event_id: "asked", type: "asked", user_id: "u" }));
+    await importFile(file, { map: [], identity: "content" }, weir.importDeps("p"));
+    const [row] = await weir.store
+      .sql`select quarantine_id as id, reason from quarantine where pointer = '/timestamp' and identity_asked = 'content'`;
+    expect(row).toMatchObject({ reason: "missing_field" });
+    await mend(String(row?.["id"]), {
+      event_id: "asked",
+      type: "asked",
+      user_id: "u",
+      timestamp: Date.now(),
+    });
+    expect(await retry({ ids: [String(row?.["id"])] })).toMatchObject({ stored: 1 });
+    const rows = await weir.store.sql`select identity from events where type = 'asked'`;
+    expect([...rows]).toEqual([{ identity: "content" }]);
     await reconciles();
   });
 
