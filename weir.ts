@@ -139,17 +139,18 @@ async function withPipeline<T>(work: (place: Omit<Running, "urls">, parts: Parts
 const withImport: WithImportDeps = async ({ project = "default" }, work) => {
   const stop = new AbortController();
   void untilStopped().then(() => stop.abort());
-  return await withPipeline(async ({ store, log, edge: { accept } }, { dataDir: { path: dataDir } }) => {
-    const accounts = await openAccounts(store, log, project);
+  return await withPipeline(async ({ store, log, edge: { accept } }, { dataDir: { path }, config }) => {
+    const accounts = await openAccounts(store, log, project, config);
     const how = { isTerminal: process.stderr.isTTY === true, clock: systemClock, signal: stop.signal };
-    return await work({ ...accounts, accept, project, dataDir, ...how }).finally(() => accounts.close());
+    const deps = { ...accounts, accept, project, dataDir: path, ...how };
+    return await work(deps).finally(() => accounts.close());
   });
 };
 
 const withVerify: WithVerifyDeps = async (project = "default", work) => {
   const parts = readParts(true);
   const store = await parts.store();
-  const accounts = await openAccounts(store, await parts.log(), project);
+  const accounts = await openAccounts(store, await parts.log(), project, parts.config);
   return await work({ ...accounts, clock: systemClock }).finally(async () => {
     await accounts.close();
     await store.close();
@@ -166,14 +167,11 @@ const doctor = async (json: boolean): Promise<number> => {
 };
 
 const program = new Command("weir").description("counts every event exactly once, and proves it");
-program
-  .command("dev")
-  .description("run everything on this machine")
-  .action(() => runCommand(() => runEmbedded(true)));
-program
-  .command("serve")
-  .description("run everything, with secrets of your own")
-  .action(() => runCommand(() => runEmbedded(false)));
+const modes = { dev: "run everything on this machine", serve: "run everything, with secrets of your own" };
+for (const [name, text] of Object.entries(modes)) {
+  const command = program.command(name).description(text);
+  command.action(() => runCommand(() => runEmbedded(name === "dev")));
+}
 program
   .command("doctor")
   .description("look at every port, and say what to do")
@@ -189,6 +187,7 @@ registerCollector(program, () =>
 registerAggregator(program, {
   openStore: (url, schema) => readParts(true).store(url, schema),
   openLog: (url) => readParts(true).log(url),
+  config: () => readParts(true).config,
   withReenter: (work) => withPipeline(({ store, edge }) => work(store, edge.reenter)),
   start: async (store, log, start = { ...observed, config: readParts(false).config }) =>
     await startAggregator({ ...start, store, log, reenter: await reenterOver(start) }),

@@ -10,6 +10,7 @@ import type { Reenter } from "../shared/wire/reentry.ts";
 import { createApi } from "./api/app.ts";
 import { createFreshness, type Freshness } from "./completeness/freshness.ts";
 import { type Consume, startConsume } from "./consume.ts";
+import { spoolsOf } from "./ledger/spools.ts";
 import { startRounds } from "./quarantine/automatic.ts";
 import type { Store } from "./store/store.ts";
 
@@ -18,6 +19,7 @@ export interface AggregatorConfig {
   WEIR_HOST: string;
   WEIR_AGGREGATOR_PORT: number;
   WEIR_API_TOKEN?: string | undefined;
+  WEIR_SPOOL_DIR?: string | undefined;
   WEIR_EDGE_SECRET?: string[] | undefined;
   WEIR_CANARY_SECONDS: number;
   WEIR_FRESHNESS_MAX_SECONDS: number;
@@ -103,6 +105,7 @@ function serve(start: StartAggregator, consume: Consume, reader: LogReader, fres
       if (faults.length > 0) throw new WeirError("not_ready", faults.join("; "));
     },
     freshSeconds: freshness.ageSeconds,
+    spools: spoolsOf(config),
   });
   return Bun.serve({
     hostname: config.WEIR_HOST,

@@ -45,6 +45,8 @@ export interface ApiOptions {
   /** Age of the newest stored canary; null where there is none. */
   freshSeconds?: (() => number | null) | undefined;
   version?: string | undefined;
+  /** Folders of spools on this machine, for the proof. */
+  spools?: readonly string[] | undefined;
   /** Where an edge takes events, for the dashboard's first command. */
   edgeUrl?: string | undefined;
 }
@@ -110,7 +112,7 @@ export function createApi(options: ApiOptions): Hono {
 
   app.get("/v1/reconcile", async (context) => {
     readParameters(reconcileParameters, context.req.queries());
-    return context.json(await ask("reconcile", "", () => askReconcile(store, reader)));
+    return context.json(await ask("reconcile", "", () => askReconcile(store, reader, options.spools)));
   });
 
   addQuarantine(app, options, ask);

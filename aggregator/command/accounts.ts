@@ -2,6 +2,7 @@
 import type { Log } from "../../shared/log/log.ts";
 import { type BatchOutcomes, countStoredEvents, outcomesOfBatches } from "../ledger/outcomes.ts";
 import { type ReconcileAnswer, reconcile } from "../ledger/reconcile.ts";
+import { type SpoolConfig, spoolsOf } from "../ledger/spools.ts";
 import type { Store } from "../store/store.ts";
 
 export interface Accounts {
@@ -14,13 +15,19 @@ export interface Accounts {
 }
 
 /** Opens the accounts of one project; closing them leaves store and log as they were. */
-export async function openAccounts(store: Store, log: Log, project: string): Promise<Accounts> {
+export async function openAccounts(
+  store: Store,
+  log: Log,
+  project: string,
+  config: SpoolConfig,
+): Promise<Accounts> {
   const reader = await log.reader();
+  const spools = spoolsOf(config);
   return {
     logId: reader.identity.id,
     outcomesOf: (batchIds) => outcomesOfBatches(store, batchIds),
     countStored: (lots) => countStoredEvents(store, project, lots),
-    reconcile: () => reconcile({ store, reader }),
+    reconcile: () => reconcile({ store, reader, spools }),
     close: () => reader.close(),
   };
 }

@@ -3,25 +3,41 @@ import type { ReconcileAnswer } from "../ledger/reconcile.ts";
 
 const number = (value: number): string => value.toLocaleString("en");
 
-/** One line that adds up, then one for each thing that is wrong. */
+type Sums = Pick<
+  ReconcileAnswer,
+  "received" | "stored" | "duplicate" | "quarantined" | "expired" | "erased" | "in_flight"
+>;
+
+/** One line that adds up, one for each part that was asked for, then one for each thing that is wrong. */
 export function reconcileText(answer: ReconcileAnswer): string {
-  const rare = (["expired", "erased"] as const)
-    .filter((name) => answer[name] > 0)
-    .map((name) => ` + ${name} ${number(answer[name])}`)
-    .join("");
-  const line =
-    `received ${number(answer.received)} = stored ${number(answer.stored)} + duplicate ${number(answer.duplicate)}` +
-    ` + quarantined ${number(answer.quarantined)}${rare} (+ in flight ${number(answer.in_flight)}), lost ${number(answer.lost)}`;
+  const line = `${sumsText(answer)}, lost ${number(answer.lost)}`;
+  const parts = answer.groups.map((group) => {
+    const name = group["project"] ?? group["hour"];
+    const sums = sumsText(group as unknown as Sums);
+    return name === undefined ? sums : `${name}  ${sums}`;
+  });
   const faults = [
     answer.unreadable > 0
-      ? `${number(answer.unreadable)} records of the log cannot be read; they are kept whole`
+      ? `${number(answer.unreadable)} records or spools cannot be read; records of the log are kept whole`
       : "",
     answer.reused > 0
       ? `${number(answer.reused)} records carry the id of another batch; they are kept whole`
       : "",
+    ...answer.unreadable_spools.map((why) => `a spool cannot be looked into: ${why}`),
     ...answer.checks
       .filter((check) => !check.ok)
       .map((check) => `check ${check.name} fails: ${JSON.stringify(check.rows[0] ?? {})}`),
   ];
-  return [line, ...faults.filter((fault) => fault !== "")].join("\n");
+  return [line, ...parts, ...faults.filter((fault) => fault !== "")].join("\n");
+}
+
+function sumsText(sums: Sums): string {
+  const rare = (["expired", "erased"] as const)
+    .filter((name) => sums[name] > 0)
+    .map((name) => ` + ${name} ${number(sums[name])}`)
+    .join("");
+  return (
+    `received ${number(sums.received)} = stored ${number(sums.stored)} + duplicate ${number(sums.duplicate)}` +
+    ` + quarantined ${number(sums.quarantined)}${rare} (+ in flight ${number(sums.in_flight)})`
+  );
 }

@@ -4,20 +4,21 @@ import { exitCode, print, runCommand, untilStopped } from "../../shared/command.
 import { type KeyRight, keyRights } from "../../shared/event/write-key.ts";
 import type { Log } from "../../shared/log/log.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
-import { reconcile } from "../ledger/reconcile.ts";
+import type { SpoolConfig } from "../ledger/spools.ts";
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { createKey } from "./keys.ts";
-import { reconcileText } from "./reconcile-text.ts";
 import { registerCompleteness } from "./register-completeness.ts";
 import { registerLifecycle } from "./register-lifecycle.ts";
 import { registerQuarantine } from "./register-quarantine.ts";
+import { registerReconcile } from "./register-reconcile.ts";
 import { registerReplay } from "./register-replay.ts";
 
 /** What the commands are given: openers for what the settings name or a flag does, and the process itself. */
 export interface AggregatorCommands {
   openStore(url?: string, schema?: string): Promise<Store>;
   openLog(url?: string): Promise<Log>;
+  config(): SpoolConfig;
   /** Runs `work` with the store and an edge's way back in, as an import reaches it. */
   withReenter<T>(work: (store: Store, reenter: Reenter) => Promise<T>): Promise<T>;
   /** Starts the aggregator as a process of its own. */
@@ -49,26 +50,9 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
         }),
       ),
     );
-  program
-    .command("reconcile")
-    .description("prove that every event received is stored, a duplicate or in quarantine; exit 1 if not")
-    .option("--json", "the result as one JSON object on the last line")
-    .action((flags: { json?: boolean }) =>
-      runCommand(() =>
-        withStore(deps, async (store) => {
-          const reader = await (await deps.openLog()).reader();
-          try {
-            const answer = await reconcile({ store, reader });
-            print(flags.json === true, { ...answer }, () => reconcileText(answer));
-            return answer.ok ? exitCode.fine : exitCode.failed;
-          } finally {
-            await reader.close();
-          }
-        }),
-      ),
-    );
   registerKeys(program, deps);
   registerQuarantine(program, deps);
+  registerReconcile(program, deps);
   registerReplay(program, deps);
   registerCompleteness(program, deps);
   registerLifecycle(program, deps);

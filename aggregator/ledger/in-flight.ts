@@ -12,9 +12,16 @@ export interface SeenReceipt {
   given_up: readonly number[];
 }
 
+/** A batch as far as it is counted; `receivedAt` is epoch ms. */
+export interface UnwrittenBatch {
+  project: string;
+  receivedAt: number;
+  events: number;
+}
+
 export interface InFlight {
-  /** Events of each batch once, by batch id: some of them may be in the ledger already. */
-  batches: Map<string, number>;
+  /** Each batch once, by its id: some of them may be in the ledger already. */
+  batches: Map<string, UnwrittenBatch>;
   receipts: SeenReceipt[];
   unreadable: number;
   /** Offsets the log should have and has not: trimmed before they were written, or cut off at its end. */
@@ -64,7 +71,8 @@ function add(found: InFlight, partition: number, record: ReadRecord): void {
     found.unreadable += 1;
     return;
   }
-  found.batches.set(decoded.batchId, decoded.record.batch.count);
+  const { project, receivedAt, count: events } = decoded.record.batch;
+  found.batches.set(decoded.batchId, { project, receivedAt, events });
   found.receipts.push(receiptOf(decoded));
 }
 

@@ -31,6 +31,9 @@ export const ledgerRow = z.object({
   in_flight: count.describe("In the log, not in the store yet, as far as it could be read"),
 });
 
+/** What waits, as far as it is counted. */
+type Counted = Pick<WaitingRecord, "project" | "receivedAt" | "events">;
+
 /** Counts of one group; `key` is the project or the hour, "" for everything. */
 export interface LedgerSum {
   key: string;
@@ -159,7 +162,7 @@ export function ledgerRows(
   asked: LedgerAsked,
   span: LedgerSpan,
   sums: readonly LedgerSum[],
-  waiting: readonly WaitingRecord[],
+  waiting: readonly Counted[],
 ): AnswerRow[] {
   const inFlight = new Map<string, number>();
   for (const record of waiting) {
@@ -183,7 +186,7 @@ export function ledgerRows(
   });
 }
 
-function keyOf(by: LedgerAsked["by"], record: WaitingRecord): string {
+function keyOf(by: LedgerAsked["by"], record: Counted): string {
   if (by === "total") return "";
   return by === "project"
     ? record.project

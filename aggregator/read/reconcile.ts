@@ -29,10 +29,15 @@ export const reconcileRow = z.object({
 });
 
 /** Takes as long as counting all rows takes, since it has no other bound; who asks meanwhile shares it. */
-export async function askReconcile(store: Store, reader: LogReader): Promise<Answer> {
+export async function askReconcile(
+  store: Store,
+  reader: LogReader,
+  spools: readonly string[] = [],
+): Promise<Answer> {
   const as_of = iso(Date.now());
   try {
-    const { checks, partitions: _, ...counts } = await reconcile({ store, reader });
+    const answer = await reconcile({ store, reader, spools });
+    const { checks, partitions: _, groups: __, unreadable_spools: ___, ...counts } = answer;
     const broken = checks.filter((check) => !check.ok).map((check) => check.name);
     const row = { ...counts, checks: checks.length, broken: broken.join(", ") || null };
     return { data: [row], meta: { from: null, to: null, as_of, watermark: null } };

@@ -14,9 +14,16 @@ export interface SpooledReceipt {
   given_up: readonly number[];
 }
 
-/** `batches`: events of each batch by its id. `unreadable`: damaged parts, and records that are none. */
+/** A batch as far as it is counted; `receivedAt` is epoch ms. */
+export interface SpooledBatch {
+  project: string;
+  receivedAt: number;
+  events: number;
+}
+
+/** `batches` by their ids. `unreadable`: damaged parts, and records that are none. */
 export interface SpoolContent {
-  batches: Map<string, number>;
+  batches: Map<string, SpooledBatch>;
   receipts: SpooledReceipt[];
   unreadable: number;
 }
@@ -43,7 +50,8 @@ function add(content: SpoolContent, record: Uint8Array): void {
   try {
     const { batch, receipt } = unpackRecord(record);
     const { collector, start, number, lowestOpen, givenUp } = receipt;
-    content.batches.set(toUuid(batch.batchId), batch.count);
+    const { project, receivedAt, count: events } = batch;
+    content.batches.set(toUuid(batch.batchId), { project, receivedAt, events });
     content.receipts.push({ collector, start, number, lowest_open: lowestOpen, given_up: givenUp });
   } catch {
     content.unreadable += 1;

@@ -1,0 +1,83 @@
+// The command that proves the conservation of events, once or again and again.
+import { type Command, Option } from "commander";
+import type { z } from "zod";
+import { systemClock } from "../../shared/clock.ts";
+import { exitCode, MisuseError, print, runCommand, untilStopped } from "../../shared/command.ts";
+import { reconcile } from "../ledger/reconcile.ts";
+import { spoolsOf } from "../ledger/spools.ts";
+import { type LedgerAsked, ledgerParameters } from "../read/ledger.ts";
+import { reconcileText } from "./reconcile-text.ts";
+import type { AggregatorCommands } from "./register.ts";
+
+interface Flags {
+  by?: string;
+  project?: string;
+  from?: string;
+  to?: string;
+  tz?: string;
+  spool: string[];
+  watch?: true;
+  every: string;
+  keep?: true;
+  json?: true;
+}
+
+/** Adds the command to the program. */
+export function registerReconcile(program: Command, deps: AggregatorCommands): void {
+  program
+    .command("reconcile")
+    .description("prove that every event received is stored, a duplicate or in quarantine; exit 1 if not")
+    .addOption(new Option("--by <key>", "show the sums part by part, too").choices(["project", "hour"]))
+    .option("--project <project>", "show those of one project")
+    .option("--from <time>", "show those of batches received at or after this: a date or an RFC 3339 time")
+    .option("--to <time>", "show those received before this; a date means its end")
+    .option("--tz <zone>", "time zone of dates; UTC if absent")
+    .option("--spool <folder>", "look into this collector's spool, too; may be repeated", collect, [])
+    .option("--watch", "look again and again; ends with 1 at the first look that does not hold")
+    .option("--every <seconds>", "with --watch: seconds between two looks", "5")
+    .option("--keep", "with --watch: go on where a look does not hold; the last one decides")
+    .option("--json", "the result as one JSON object on the last line")
+    .action((flags: Flags) => runCommand(() => run(deps, flags)));
+}
+
+async function run(deps: AggregatorCommands, flags: Flags): Promise<number> {
+  const everyMs = Number(flags.every) * 1000;
+  if (!(everyMs >= 100 && everyMs <= 86_400_000)) throw new MisuseError("--every: 0.1 to 86400 seconds");
+  if (flags.keep === true && flags.watch !== true) throw new MisuseError("--keep goes with --watch");
+  const asked = askedOf(flags);
+  const store = await deps.openStore();
+  try {
+    const reader = await (await deps.openLog()).reader();
+    const spools = [...new Set([...spoolsOf(deps.config()), ...flags.spool])];
+    const stop = new AbortController();
+    if (flags.watch === true) void untilStopped().then(() => stop.abort());
+    try {
+      for (;;) {
+        const answer = await reconcile({ store, reader, spools, asked });
+        print(flags.json === true, { ...answer }, () => reconcileText(answer));
+        const code = answer.ok ? exitCode.fine : exitCode.failed;
+        if (flags.watch !== true || (!answer.ok && flags.keep !== true)) return code;
+        await systemClock.sleep(everyMs, stop.signal);
+        if (stop.signal.aborted) return code;
+      }
+    } finally {
+      await reader.close();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+const collect = (folder: string, all: string[]): string[] => [...all, folder];
+
+// Without any of them nothing is shown part by part.
+function askedOf({ by, project, from, to, tz }: Flags): LedgerAsked | undefined {
+  const given = Object.fromEntries(
+    Object.entries({ by, project, from, to, tz }).filter(([, value]) => value !== undefined),
+  );
+  if (Object.keys(given).length === 0) return undefined;
+  const parsed = ledgerParameters.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.error.issues[0] as z.core.$ZodIssue;
+  throw new MisuseError(`--${path.join(".")}: ${message}`);
+}
