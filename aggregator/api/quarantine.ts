@@ -2,6 +2,7 @@
 import type { Hono } from "hono";
 import type { z } from "zod";
 import type { Clock } from "../../shared/clock.ts";
+import type { Meter } from "../../shared/meter.ts";
 import { WeirError } from "../../shared/problem.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
 import { discardRows } from "../quarantine/discard.ts";
@@ -16,6 +17,7 @@ import type { Ask } from "./ask.ts";
 export interface QuarantineRoutes {
   store: Store;
   clock: Clock;
+  meter: Meter;
   /** The way back in; without it a retry is not possible here. */
   reenter?: Reenter | undefined;
 }
@@ -30,7 +32,7 @@ const rowsMax = 500;
 const bodyBytesMax = 64 * 1024;
 
 /** Adds the routes; who may ask was checked before. */
-export function addQuarantine(app: Hono, { store, clock, reenter }: QuarantineRoutes, ask: Ask): void {
+export function addQuarantine(app: Hono, { store, clock, meter, reenter }: QuarantineRoutes, ask: Ask): void {
   app.get("/v1/quarantine", async (context) => {
     const { limit, cursor, ...selection } = readParameters(quarantineParameters, context.req.queries());
     const run = () =>
@@ -57,7 +59,7 @@ export function addQuarantine(app: Hono, { store, clock, reenter }: QuarantineRo
         "This aggregator knows no collector; set WEIR_COLLECTOR_URL and WEIR_EDGE_SECRET, or use weir quarantine retry.",
       );
     }
-    const options = { store, reenter, clock, waitMs, rowsMax };
+    const options = { store, reenter, clock, meter, waitMs, rowsMax };
     // As long as a collector is tried, and the ledger waited for: longer than a question may take.
     const run = () => named(retryRows(options, { selection, asNew, actor: "api" }));
     return context.json(await ask("quarantine_retry", crypto.randomUUID(), run));

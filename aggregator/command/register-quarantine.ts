@@ -3,6 +3,7 @@ import { userInfo } from "node:os";
 import { type Command, Option } from "commander";
 import { systemClock } from "../../shared/clock.ts";
 import { exitCode, MisuseError, print, runCommand } from "../../shared/command.ts";
+import { silentMeter } from "../../shared/meter.ts";
 import { quarantineReasons } from "../../shared/problem.ts";
 import { discardRows } from "../quarantine/discard.ts";
 import { retryRows } from "../quarantine/retry.ts";
@@ -66,7 +67,10 @@ export function registerQuarantine(program: Command, deps: AggregatorCommands): 
         const selection = chosen(ids, flags);
         return await deps.withReenter(async (store, reenter) => {
           const asked = { selection, asNew: flags.asNew === true, actor: actorOf() };
-          const answer = await retryRows({ store, reenter, clock: systemClock, waitMs }, asked);
+          const answer = await retryRows(
+            { store, reenter, clock: systemClock, meter: silentMeter, waitMs },
+            asked,
+          );
           print(flags.json === true, { ...answer }, () => retryText(answer));
           return answer.ok ? exitCode.fine : exitCode.failed;
         });

@@ -60,15 +60,24 @@ export function startRounds(options: AutomaticOptions): { close(): Promise<void>
 
 /** One round. Rejects where the store or the way in does not answer; the next round goes on from there. */
 export async function runRound(options: AutomaticOptions): Promise<RoundAnswer> {
-  const { store, clock, days } = options;
+  const { store, clock, meter, days } = options;
   const expired = await expireRows(store, clock.now(), days);
   let resolved = 0;
   for (;;) {
     const more = await resolveSent(store, clock.now());
     resolved += more.length;
+    for (const { outcome } of more) meter.count("weir.aggregator.retries", 1, { "weir.outcome": outcome });
     if (more.length === 0) break;
   }
-  return { expired, resolved, sent: await sendDue(options) };
+  const sent = await sendDue(options);
+  meter.set("weir.aggregator.quarantine", await countOpen(store));
+  return { expired, resolved, sent };
+}
+
+async function countOpen(store: Store): Promise<number> {
+  const [row] = await store.sql<[{ open: number }]>`
+    select count(*)::float8 as open from quarantine where status = 'open'`;
+  return row.open;
 }
 
 async function sendDue({ store, reenter, clock }: AutomaticOptions): Promise<number> {

@@ -1,5 +1,6 @@
 // Retries: open rows get a batch, the batch is sent, and the ledger says what became of it.
 import type { Clock } from "../../shared/clock.ts";
+import type { Meter } from "../../shared/meter.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
 import type { Store } from "../store/store.ts";
 import { claimRows, type RetryAsked } from "./claim.ts";
@@ -32,6 +33,7 @@ export interface RetryOptions {
   store: Store;
   reenter: Reenter;
   clock: Clock;
+  meter: Meter;
   /** How long to wait for the ledger. */
   waitMs: number;
   /** Rows at most; all that are meant without it. */
@@ -101,12 +103,14 @@ async function sendAll(
 
 // Somebody else may resolve them too, such as the running aggregator: what counts is what was noted.
 async function awaitResolved(
-  { store, clock, waitMs }: RetryOptions,
+  { store, clock, meter, waitMs }: RetryOptions,
   batchIds: readonly string[],
 ): Promise<Resolved[]> {
   const until = clock.now() + waitMs;
   while ((await countBatches(store, batchIds, ["sent"])) > 0 && clock.now() < until) {
     const resolved = await resolveSent(store, clock.now(), batchIds);
+    for (const { outcome } of resolved)
+      meter.count("weir.aggregator.retries", 1, { "weir.outcome": outcome });
     if (resolved.length === 0) await clock.sleep(pollMs);
   }
   return await readResolved(store, batchIds);

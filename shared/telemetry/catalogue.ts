@@ -155,6 +155,8 @@ const aggregator: readonly Instrument[] = [
   gauge("weir.aggregator.event.age", "s", [], "Time since the newest stored event was received"),
   gauge("weir.freshness.age", "s", ["weir.edge"], "Time since an edge sent its newest stored canary"),
   counter("weir.aggregator.quarantined", "{event}", ["weir.reason"], "Events put into quarantine, by reason"),
+  gauge("weir.aggregator.quarantine", "{event}", [], "Events open in quarantine, waiting for somebody"),
+  counter("weir.aggregator.retries", "{event}", ["weir.outcome"], "Retries, by what became of the event"),
   counter(
     "weir.aggregator.alarms",
     "{alarm}",

@@ -133,7 +133,13 @@ describe("a round over the quarantine", () => {
 
   it("says that the claims still know it where that is why", async () => {
     const id = await sendUnwritable();
-    const options = { store: weir.store, reenter: weir.edge.reenter, clock: systemClock, waitMs: 20_000 };
+    const options = {
+      store: weir.store,
+      reenter: weir.edge.reenter,
+      clock: systemClock,
+      meter: silentMeter,
+      waitMs: 20_000,
+    };
     const answer = await retryRows(options, { selection: { ids: [id] }, asNew: false, actor: "test" });
     expect(answer).toMatchObject({ ok: false, refused_again: 1 });
     expect(answer.rows[0]?.detail).toContain("after five minutes");
@@ -172,7 +178,7 @@ describe("a round over the quarantine", () => {
   it("takes up a retry that was cut short, after a minute", async () => {
     const [id] = (await send([{ event_id: "cut", type: "t", user_id: "u", colour: 1 }])) as [string];
     const away: Reenter = { send: () => Promise.reject(new Error("away")) };
-    const options = { store: weir.store, reenter: away, clock: systemClock, waitMs: 0 };
+    const options = { store: weir.store, reenter: away, clock: systemClock, meter: silentMeter, waitMs: 0 };
     await retryRows(options, { selection: { ids: [id] }, asNew: false, actor: "test" });
     await round(30_000);
     expect(await showQuarantined(weir.store.sql, id)).toMatchObject({ status: "retrying" });
@@ -185,7 +191,7 @@ describe("a round over the quarantine", () => {
     const [id] = (await send([{ event_id: "aged", type: "t", user_id: "u", colour: 1 }])) as [string];
     const [under] = (await send([{ event_id: "way", type: "t", user_id: "u", colour: 1 }])) as [string];
     const away: Reenter = { send: () => Promise.reject(new Error("away")) };
-    const options = { store: weir.store, reenter: away, clock: systemClock, waitMs: 0 };
+    const options = { store: weir.store, reenter: away, clock: systemClock, meter: silentMeter, waitMs: 0 };
     await retryRows(options, { selection: { ids: [under] }, asNew: false, actor: "test" });
     const before = await weir.reconcile();
     expect((await round(8 * dayMs, null, 7)).expired).toBeGreaterThan(0);

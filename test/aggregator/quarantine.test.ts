@@ -10,6 +10,7 @@ import { listQuarantine, showQuarantined } from "../../aggregator/read/quarantin
 import { importFile } from "../../edge/command/import.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { flag } from "../../shared/event/event.ts";
+import { silentMeter } from "../../shared/meter.ts";
 import { quarantineReasons } from "../../shared/problem.ts";
 import { pack } from "../../shared/wire/msgpack.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
@@ -54,7 +55,7 @@ describe("the quarantine", () => {
     reenter: Reenter = weir.edge.reenter,
   ): Promise<RetryAnswer> =>
     retryRows(
-      { store: weir.store, reenter, clock: systemClock, waitMs: 20_000 },
+      { store: weir.store, reenter, clock: systemClock, meter: silentMeter, waitMs: 20_000 },
       { selection, asNew, actor: "test" },
     );
 
