@@ -18,7 +18,10 @@ export async function runChecks(tx: TransactionSql): Promise<CheckAnswer[]> {
   const answers: CheckAnswer[] = [];
   for (const file of readdirSync(checksFolder).sort()) {
     const text = readFileSync(join(checksFolder, file), "utf8");
-    const rows = await tx.unsafe(`select * from (${text}) broken limit ${shownRowsMax}`);
+    // Planned without the limit: a plan that is fast for the first rows is endless where there are none.
+    const rows = await tx.unsafe(
+      `with broken as materialized (${text}) select * from broken limit ${shownRowsMax}`,
+    );
     answers.push({ name: file.replace(".sql", ""), ok: rows.length === 0, rows: [...rows] });
   }
   return answers;
