@@ -2,6 +2,7 @@
 import type { Sql, TransactionSql } from "postgres";
 import { isCanary } from "../../shared/wire/canary.ts";
 import type { DecodedRecord } from "../decode.ts";
+import { boundLocks } from "./locks.ts";
 
 /** An edge's newest canary; epoch ms, by the edge's clock and by the store's. */
 export interface StoredCanary {
@@ -25,13 +26,14 @@ export async function foldCanaries(tx: TransactionSql, records: readonly Decoded
   }
   if (newest.size === 0) return;
   const rows = [...newest].map(([edge, sent_ms]) => ({ edge, sent_ms }));
-  await tx`
+  const kept = tx`
     insert into canaries as c (edge, sent_at)
     select edge, to_timestamp(sent_ms / 1000.0)
     from jsonb_to_recordset(${tx.json(rows)}) as r(edge text, sent_ms bigint)
     order by edge
     on conflict (edge) do update set sent_at = excluded.sent_at, stored_at = excluded.stored_at
     where excluded.sent_at > c.sent_at`;
+  await Promise.all([boundLocks(tx), kept]);
 }
 
 /** The newest canaries, one an edge. */

@@ -5,6 +5,7 @@ import { outcome } from "../../shared/wire/batch.ts";
 import type { DecodedRecord } from "../decode.ts";
 import { uuidOf } from "../lookup.ts";
 import type { Plan } from "../plan.ts";
+import { boundLocks } from "./locks.ts";
 import { circumstancesOf, isPlace, type Numbered, numberedEvents, type StoredRow } from "./numbered.ts";
 
 /** What one transaction adds to a stream. */
@@ -40,7 +41,7 @@ export async function foldStreams(
   for (const decoded of records) addRefused(additions, decoded);
   if (additions.size === 0) return;
   const rows = [...additions.values()].map(rowOf);
-  const over = await tx`
+  const folded = tx`
     with folded as (
       insert into streams as s (
         project_id, stream_id, seqs, declared_lost, clock_offset_ms, first_time, last_time, last_id,
@@ -73,6 +74,7 @@ export async function foldStreams(
     select project_id, stream_id, ranges
     from large, lateral (select count(*)::int as ranges from unnest(seqs)) counted
     where ranges > ${streamRangesMax}`;
+  const [, over] = await Promise.all([boundLocks(tx), folded]);
   if (over.length > 0) await closeOldest(tx, [...over]);
 }
 

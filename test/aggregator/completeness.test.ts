@@ -151,6 +151,27 @@ describe("a numbered stream", () => {
     expect([...rows]).toEqual([{ stream_id: "odd", declared_lost: "0", browser: null }]);
   });
 
+  it("keeps no writer from taking partitions while a row of it is held by one that was stopped", async () => {
+    await write(store, numbered("s", 1));
+    const held = Promise.withResolvers<void>();
+    const isHeld = Promise.withResolvers<void>();
+    const stopped = store.sql.begin(async (tx) => {
+      await tx`select 1 from streams for update`;
+      isHeld.resolve();
+      await held.promise;
+    });
+    await isHeld.promise;
+    const hand = await openHand(store, 2);
+    const written = hand.write(0, recordOf(numbered("s", 2)));
+    const waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and state = 'active'";
+    await expect.poll(async () => (await store.sql.unsafe(waiting)).length, { timeout: 5_000 }).toBe(1);
+    expect([...(await hand.writer.take([1])).keys()]).toEqual([1]);
+    held.resolve();
+    await Promise.all([stopped, written]);
+    expect(await readCounts(store)).toMatchObject({ s: { seen: 2, gap: 0 } });
+    await hand.close();
+  }, 20_000);
+
   it("counts the oldest gaps as missing for ever where a row would hold too many", async () => {
     const last = 2 * streamRangesMax + 401;
     const odd = Array.from({ length: streamRangesMax + 201 }, (_, at) => 2 * at + 1);
