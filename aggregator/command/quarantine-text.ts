@@ -21,9 +21,10 @@ export function showText(event: QuarantinedEvent): string {
     `${plain(event.detail)}`,
     `refused by the ${event.station}, Weir ${event.weir_version || "of a version unknown"}; project ${event.project}`,
     `received ${event.received_at} as ${event.batch_id}/${event.index}, ${event.bytes} bytes`,
-    ...history.map(({ at, action, actor, outcome, why }) =>
-      plain([at, action, actor, outcome, why].filter((part) => part !== "").join("  ")),
-    ),
+    ...history.map(({ at, action, actor, outcome, why }) => {
+      const found = outcome === action ? "" : outcome;
+      return plain([at, action, actor, found, why].filter((part) => part !== "").join("  "));
+    }),
     plain(event.original ?? `base64 ${event.original_base64}`),
   ].join("\n");
 }

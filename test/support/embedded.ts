@@ -42,6 +42,8 @@ export interface Places {
   logUrl?: string;
   claimsUrl?: string;
   storeUrl?: string;
+  /** A schema of a server's that is removed at the end. */
+  schema?: string;
 }
 
 /** Starts store, log, claims, collector, aggregator and edge. What was begun is ended where one fails. */
@@ -82,10 +84,12 @@ async function start(
   });
   await log.create();
   const store = await openStore(places.storeUrl ?? "embedded:", {
-    schema: config.WEIR_STORE_SCHEMA,
+    schema: places.schema ?? config.WEIR_STORE_SCHEMA,
     dataDir: folder,
   });
   ends.push(() => store.close());
+  const { schema } = places;
+  if (schema !== undefined) ends.push(() => store.sql.unsafe(`drop schema ${schema} cascade`));
   await migrate(store);
   const reenter: RunningEdge["reenter"] = { send: (batch) => edge.reenter.send(batch) };
   const aggregator = await startAggregator({ config, store, log, reenter, ...observed });
