@@ -1,4 +1,5 @@
 // Freshness: a pipeline that stores nothing is never well, whatever its processes say of themselves.
+import { Database } from "bun:sqlite";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +13,8 @@ import type { Store } from "../../aggregator/store/store.ts";
 import { silentMeter } from "../../shared/meter.ts";
 import { canaryProject } from "../../shared/wire/canary.ts";
 import { manualClock } from "../support/clock.ts";
-import { openProcesses, type Settings } from "../support/processes.ts";
+import { openProcesses, type Settings, type Station } from "../support/processes.ts";
+import { succeeded } from "../support/three-processes.ts";
 import { until } from "../support/until.ts";
 import { recordOf } from "./records.ts";
 import { openReplayScene } from "./replay-scene.ts";
@@ -151,7 +153,7 @@ describe("the age of the newest canary", () => {
   });
 });
 
-describe("three processes", () => {
+describe("three processes without a write key", () => {
   const processes = openProcesses();
   const settings: Settings = {
     WEIR_DATA_DIR: join(folder, "data"),
@@ -159,79 +161,92 @@ describe("three processes", () => {
     WEIR_CANARY_SECONDS: "0.2",
     WEIR_FRESHNESS_MAX_SECONDS: "3",
   };
-  afterAll(() => processes.close());
+  let live: Store;
+  let aggregator: Station;
+  let collector: Station;
+  beforeAll(async () => {
+    succeeded(await processes.run(["migrate"], settings));
+    live = await openStore("embedded:", { schema: "weir", dataDir: settings["WEIR_DATA_DIR"]! });
+    aggregator = await processes.start("aggregator", settings);
+    collector = await processes.start("collector", settings);
+    const hops = { WEIR_COLLECTOR_URL: collector.url, WEIR_KEYS_URL: aggregator.url };
+    await processes.start("edge", { ...settings, ...hops });
+    await untilReadiness("fresh", ({ told }) => "newest_canary_seconds" in told);
+  }, minutes);
+  afterAll(async () => {
+    await processes.close();
+    await live?.close();
+  });
 
-  it(
-    "are not ready while nothing is stored, and are again soon after",
-    async () => {
-      expect(await processes.run(["migrate"], settings)).toMatchObject({ code: 0 });
-      const live = await openStore("embedded:", { schema: "weir", dataDir: settings["WEIR_DATA_DIR"]! });
-      try {
-        const aggregator = await processes.start("aggregator", settings);
-        const collector = await processes.start("collector", settings);
-        const hops = { WEIR_COLLECTOR_URL: collector.url, WEIR_KEYS_URL: aggregator.url };
-        // No write key was ever made.
-        await processes.start("edge", { ...settings, ...hops });
-        const readiness = async () => {
-          const response = await fetch(`${aggregator.url}/readyz`);
-          return { status: response.status, told: (await response.json()) as Record<string, unknown> };
-        };
-        const untilStatus = async (status: number) => {
-          const began = performance.now();
-          let last = await readiness();
-          await until(`readyz says ${status}`, 20_000, async () => {
-            last = await readiness();
-            return last.status === status;
-          });
-          return { ...last, seconds: (performance.now() - began) / 1_000 };
-        };
-        await until(
-          "a canary is stored",
-          10_000,
-          async () => "newest_canary_seconds" in (await readiness()).told,
-        );
+  const doctor = async () => {
+    const { code, result } = await processes.run(["doctor", "--json"], settings);
+    const findings = result["findings"] as { name: string; state: string }[];
+    return { code, ...findings.find(({ name }) => name === "freshness of edge edge") };
+  };
 
-        // The collector hangs: the aggregator has nothing wrong, and yet nothing can be stored.
-        process.kill(collector.pid, "SIGSTOP");
-        const hung = await untilStatus(503);
-        expect(hung.told).toMatchObject({ code: "not_ready" });
-        expect(hung.told["detail"]).toMatch(/the newest canary is \d+ s old, and 3 s are the bound/);
-        expect(hung.seconds).toBeLessThan(6);
-        process.kill(collector.pid, "SIGCONT");
-        await untilStatus(200);
+  async function untilReadiness(
+    what: string,
+    isMet: (found: { status: number; told: Record<string, unknown> }) => boolean,
+  ) {
+    const began = performance.now();
+    let told: Record<string, unknown> = {};
+    await until(what, 20_000, async () => {
+      const response = await fetch(`${aggregator.url}/readyz`);
+      told = (await response.json()) as Record<string, unknown>;
+      return isMet({ status: response.status, told });
+    });
+    return { told, seconds: (performance.now() - began) / 1_000 };
+  }
+  // The canary that hung comes first, as old as it is.
+  const untilWell = () =>
+    untilReadiness("well again", ({ told }) => Number(told["newest_canary_seconds"] ?? 9) < 1);
 
-        // The writer waits for a lock that nobody gives: it writes, and nothing comes of it.
-        const held = Promise.withResolvers<void>();
-        const isHeld = Promise.withResolvers<void>();
-        const holder = live.sql.begin(async (tx) => {
-          await tx`lock table log_positions in access exclusive mode`;
-          isHeld.resolve();
-          await held.promise;
-        });
-        await isHeld.promise;
-        const blocked = await untilStatus(503);
-        expect(blocked.told["detail"]).toMatch(/the newest canary is \d+ s old/);
-        const doctor = await processes.run(["doctor", "--json"], settings);
-        expect(doctor.code).toBe(1);
-        expect(JSON.stringify(doctor.result)).toMatch(/freshness of edge edge","state":"bad"/);
-        held.resolve();
-        await holder;
-        await untilStatus(200);
-        const well = await processes.run(["doctor", "--json"], settings);
-        expect(JSON.stringify(well.result)).toMatch(/freshness of edge edge","state":"ok"/);
+  // Every process answers its /livez meanwhile, and none of them has anything to complain of.
+  async function untilStale(): Promise<void> {
+    const { told, seconds } = await untilReadiness("not ready", ({ status }) => status === 503);
+    expect(told).toMatchObject({ code: "not_ready" });
+    expect(told["detail"]).toMatch(/the newest canary is \d+ s old, and 3 s are the bound/);
+    expect(seconds).toBeLessThan(6);
+    expect((await fetch(`${aggregator.url}/livez`)).status).toBe(200);
+  }
 
-        const reconciled = await processes.run(["reconcile", "--json"], settings);
-        if (reconciled.code !== 0) throw new Error(reconciled.said);
-        expect(reconciled).toMatchObject({
-          code: 0,
-          result: { ok: true, received: 0, in_flight: 0, lost: 0 },
-        });
-        const metrics = await (await fetch(`${aggregator.url}/metrics`)).text();
-        expect(metrics).toMatch(/weir_freshness_age_seconds\{weir_edge="edge"\} \d/);
-      } finally {
-        await live.close();
-      }
-    },
-    minutes,
-  );
+  it("are not ready while the collector hangs", async () => {
+    process.kill(collector.pid, "SIGSTOP");
+    await untilStale().finally(() => process.kill(collector.pid, "SIGCONT"));
+    await untilWell();
+  }, 60_000);
+
+  it("are not ready while the log takes nothing", async () => {
+    const log = new Database(join(settings["WEIR_DATA_DIR"]!, "log.sqlite"));
+    log.run("begin immediate");
+    await untilStale().finally(() => {
+      log.run("rollback");
+      log.close();
+    });
+    await untilWell();
+  }, 60_000);
+
+  it("are not ready while the writer waits for what nobody gives, and doctor says so", async () => {
+    const held = Promise.withResolvers<void>();
+    const isHeld = Promise.withResolvers<void>();
+    const holder = live.sql.begin(async (tx) => {
+      await tx`lock table log_positions in access exclusive mode`;
+      isHeld.resolve();
+      await held.promise;
+    });
+    await isHeld.promise;
+    await untilStale();
+    expect(await doctor()).toMatchObject({ code: 1, state: "bad" });
+    held.resolve();
+    await holder;
+    await untilWell();
+    expect(await doctor()).toMatchObject({ state: "ok" });
+  }, 60_000);
+
+  it("count nothing of it, and measure its age", async () => {
+    const { result } = succeeded(await processes.run(["reconcile", "--json"], settings));
+    expect(result).toMatchObject({ ok: true, received: 0, in_flight: 0, lost: 0 });
+    const metrics = await (await fetch(`${aggregator.url}/metrics`)).text();
+    expect(metrics).toMatch(/weir_freshness_age_seconds\{weir_edge="edge"\} \d/);
+  }, 60_000);
 });
