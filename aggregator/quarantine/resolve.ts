@@ -54,15 +54,28 @@ export async function resolveSent(
   })) as Resolved[];
 }
 
-/** What was noted of the rows of these batches, in the order they were sent. */
-export async function readResolved(store: Store, batchIds: readonly string[]): Promise<Resolved[]> {
-  if (batchIds.length === 0) return [];
-  return await store.sql<Resolved[]>`
+/** What was noted of the rows of these batches: the sums, and up to `rowsMax` of them, the troubled ones first. */
+export async function readResolved(
+  store: Store,
+  batchIds: readonly string[],
+  rowsMax: number,
+): Promise<{ counts: ReadonlyMap<RetryOutcome, number>; rows: Resolved[] }> {
+  const { sql } = store;
+  const noted = sql`
+    retry_batch_id = any(${[...batchIds]}::uuid[]) and action in ('retried', 'refused_again')`;
+  const sums = await sql<{ outcome: RetryOutcome; events: number }[]>`
+    select outcome, count(*)::float8 as events
+    from quarantine_actions
+    where ${noted}
+    group by outcome`;
+  const rows = await sql<Resolved[]>`
     select q.quarantine_id as id, a.outcome, a.why as detail
-    from quarantine_actions a
+    from (
+      select * from quarantine_actions where ${noted} order by outcome = 'stored', action_id limit ${rowsMax}
+    ) a
     join quarantine q on q.identity_hash = a.identity_hash and q.fingerprint = a.fingerprint
-    where a.retry_batch_id = any(${[...batchIds]}::uuid[]) and a.action in ('retried', 'refused_again')
-    order by a.retry_batch_id, a.retry_index`;
+    order by a.outcome = 'stored', a.action_id`;
+  return { counts: new Map(sums.map(({ outcome, events }) => [outcome, events])), rows };
 }
 
 function outcomeOf(

@@ -4,11 +4,11 @@ import type { Meter } from "../../shared/meter.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
 import type { Store } from "../store/store.ts";
 import { claimRows, type RetryAsked } from "./claim.ts";
-import { type Resolved, readResolved, resolveSent } from "./resolve.ts";
+import { type Resolved, type RetryOutcome, readResolved, resolveSent } from "./resolve.ts";
 import { type QuarantineStatus, selected } from "./selection.ts";
 import { sendBatch } from "./send.ts";
 
-/** What became of a retry; `rows` says it one by one, up to 1,000 of them. */
+/** What became of a retry; `rows` says it one by one, up to 1,000 of them, the troubled ones first. */
 export interface RetryAnswer {
   /** Every row asked for left the quarantine for good. */
   ok: boolean;
@@ -61,7 +61,7 @@ export async function retryRows(options: RetryOptions, asked: RetryAsked): Promi
     error = await sendAll(options, claimed.batchIds);
   }
   const resolved = await awaitResolved(options, batchIds);
-  return answerOf(sent, resolved, left, error);
+  return answerOf(resolved, await countBatches(store, batchIds), left, error);
 }
 
 /** Batches of a retry that was cut short, whose rows are meant. */
@@ -105,7 +105,7 @@ async function sendAll(
 async function awaitResolved(
   { store, clock, meter, waitMs }: RetryOptions,
   batchIds: readonly string[],
-): Promise<Resolved[]> {
+): ReturnType<typeof readResolved> {
   const until = clock.now() + waitMs;
   while ((await countBatches(store, batchIds, ["sent"])) > 0 && clock.now() < until) {
     const resolved = await resolveSent(store, clock.now(), batchIds);
@@ -113,7 +113,7 @@ async function awaitResolved(
       meter.count("weir.aggregator.retries", 1, { "weir.outcome": outcome });
     if (resolved.length === 0) await clock.sleep(pollMs);
   }
-  return await readResolved(store, batchIds);
+  return await readResolved(store, batchIds, rowsShownMax);
 }
 
 interface LeftOut {
@@ -137,28 +137,29 @@ async function leftOut(store: Store, { selection, asNew }: RetryAsked): Promise<
 }
 
 function answerOf(
-  sent: number,
-  rows: readonly Resolved[],
+  { counts: found, rows }: Awaited<ReturnType<typeof readResolved>>,
+  pending: number,
   left: LeftOut,
   error: string | undefined,
 ): RetryAnswer {
-  const count = (outcome: string): number => rows.filter((row) => row.outcome === outcome).length;
+  const count = (outcome: RetryOutcome): number => found.get(outcome) ?? 0;
+  const resolved = [...found.values()].reduce((sum, events) => sum + events, 0);
   const counts = {
-    sent,
+    sent: resolved + pending,
     stored: count("stored"),
     duplicate: count("duplicate"),
     quarantined: count("quarantined"),
     refused_again: count("refused_again"),
-    pending: sent - rows.length,
+    pending,
     needs_as_new: left.needsAsNew,
   };
-  const { refused_again, quarantined, pending, needs_as_new } = counts;
+  const { refused_again, quarantined, needs_as_new } = counts;
   const isWhole = refused_again + quarantined + pending + needs_as_new + left.notOpen.length === 0;
   return {
     ok: isWhole && error === undefined,
     ...counts,
     not_open: left.notOpen,
     error: error ?? null,
-    rows: rows.slice(0, rowsShownMax),
+    rows,
   };
 }
