@@ -17,6 +17,7 @@ import { createPublisher } from "./publish.ts";
 import { createReceipts } from "./receipt.ts";
 import { createSettler } from "./settle.ts";
 import { startDrain } from "./spool/drain.ts";
+import { publishEnd } from "./spool/end.ts";
 import { openFileSpool } from "./spool/files.ts";
 import type { Spool } from "./spool/spool.ts";
 import { measuredClaims, measuredCollect, measuredProducer, watchSpool } from "./telemetry.ts";
@@ -58,7 +59,8 @@ export async function startCollector(start: StartCollector): Promise<RunningColl
   const settler = createSettler(claims);
   const name = config.WEIR_COLLECTOR_NAME ?? `${hostname().slice(0, 40)}-${toHex(clock.random(4))}`;
   const spool = openSpool(config, name, logger);
-  const receipts = createReceipts(config.WEIR_COLLECTOR_NAME ?? spool?.name ?? name, clock.now());
+  const called = config.WEIR_COLLECTOR_NAME ?? spool?.name ?? name;
+  const receipts = createReceipts(called, clock.now(), spool !== undefined);
   const producer = measuredProducer(start.producer, meter, logger);
   const drain = spool && startDrain({ spool, producer, receipts, settler, clock });
   const unwatch = spool && watchSpool(spool, meter, clock.now);
@@ -82,6 +84,7 @@ export async function startCollector(start: StartCollector): Promise<RunningColl
       unwatch?.();
       const held = spool?.held();
       await spool?.close();
+      if (held?.records === 0) await publishEnd({ producer, receipts, clock }, stopMs);
       if (held !== undefined && held.records > 0) {
         logger.error("spool_remains", { records: held.records, events: held.events, bytes: held.bytes });
         throw new Error(

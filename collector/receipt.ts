@@ -1,9 +1,9 @@
 // Receipts: one collector's records numbered without gaps, so that a lost one is missed.
-import type { Receipt } from "../shared/wire/record.ts";
+import { type Receipt, type SpoolWord, spoolWord } from "../shared/wire/record.ts";
 
 export interface Receipts {
-  /** The next number, for a record about to be published. */
-  take(): Receipt;
+  /** The next number, for a record about to be published; `spool` where it has another word than the run. */
+  take(spool?: SpoolWord): Receipt;
   /** The log has the record, and with it the word about the numbers given up before. */
   stored(receipt: Receipt): void;
   /** The record was answered with an error; a later one will say so. */
@@ -18,8 +18,11 @@ export interface Receipts {
   underWay(): number;
 }
 
-/** `start` is when the process began, epoch ms: it and the name make the numbers one's own. */
-export function createReceipts(collector: string, start: number): Receipts {
+/**
+ * `start` is when the process began, epoch ms: it and the name make the numbers one's own. `hasSpool`: what
+ * is acknowledged may lie outside the log, and every receipt says so.
+ */
+export function createReceipts(collector: string, start: number, hasSpool = false): Receipts {
   // Numbers whose fate no stored record settles yet, given up ones included, for until the log has that
   // word they would look lost. They are put in growing, and a Set keeps that order: its first is the lowest.
   const open = new Set<number>();
@@ -32,13 +35,14 @@ export function createReceipts(collector: string, start: number): Receipts {
     for (const number of receipt.givenUp) open.delete(number);
   }
   return {
-    take() {
+    take(spool = hasSpool ? spoolWord.open : spoolWord.none) {
       const number = next;
       next += 1;
       underWay += 1;
       open.add(number);
       const [lowestOpen = number] = open;
-      const receipt = { collector, start, number, lowestOpen, givenUp };
+      const receipt: Receipt = { collector, start, number, lowestOpen, givenUp };
+      if (spool !== spoolWord.none) receipt.spool = spool;
       givenUp = [];
       return receipt;
     },

@@ -1,5 +1,6 @@
 // Every setting of every process in one list: its name, its rule, its default, and what it is for.
 import { z } from "zod";
+import { ledgerDays } from "./limits.ts";
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 const list = z.string().transform((text) =>
@@ -97,6 +98,15 @@ export const settings = {
     .regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain lower-case name")
     .default("weir")
     .describe("Schema that holds everything of ours"),
+  WEIR_LEDGER_DAYS: z.coerce
+    .number()
+    .int()
+    .min(8)
+    .max(36_500)
+    .default(ledgerDays)
+    .describe(
+      "Days a batch stays in the ledger by itself, then as part of its hour; longer than log, spools and resends keep it",
+    ),
   WEIR_QUARANTINE_DAYS: z.coerce
     .number()
     .int()

@@ -23,6 +23,7 @@ export function reconcileText(answer: ReconcileAnswer): string {
     answer.reused > 0
       ? `${number(answer.reused)} records carry the id of another batch; they are kept whole`
       : "",
+    ...answer.unaccounted,
     ...answer.unreadable_spools.map((why) => `a spool cannot be looked into: ${why}`),
     ...answer.checks
       .filter((check) => !check.ok)

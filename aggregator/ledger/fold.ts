@@ -69,19 +69,19 @@ export async function insertLedger(
   const inserted = await tx`
     insert into ledger (
       batch_id, project_id, received_at, log_id, partition, log_offset, collector, collector_start,
-      collector_number, collector_lowest_open, collector_given_up, received, published, duplicate_claimed,
-      refused, refused_duplicate, stored, duplicate_stored, conflict, unwritable, expired, erased, weak,
+      collector_number, collector_lowest_open, collector_given_up, collector_spool, received, published,
+      duplicate_claimed, refused, refused_duplicate, stored, duplicate_stored, conflict, unwritable, expired, erased, weak,
       digest, traceparent
     )
     select
       batch_id, project_id, to_timestamp(received_ms / 1000.0), log_id, partition, log_offset, collector,
-      collector_start, collector_number, collector_lowest_open, collector_given_up, received, published,
-      duplicate_claimed, refused, 0, stored, duplicate_stored, conflict, unwritable, expired, erased, weak,
+      collector_start, collector_number, collector_lowest_open, collector_given_up, collector_spool, received,
+      published, duplicate_claimed, refused, 0, stored, duplicate_stored, conflict, unwritable, expired, erased, weak,
       decode(digest, 'hex'), traceparent
     from jsonb_to_recordset(${tx.json(rows)}) as r(
       batch_id uuid, project_id text, received_ms bigint, log_id text, partition int, log_offset bigint,
       collector text, collector_start bigint, collector_number bigint, collector_lowest_open bigint,
-      collector_given_up bigint[], received int, published int, duplicate_claimed int, refused int,
+      collector_given_up bigint[], collector_spool smallint, received int, published int, duplicate_claimed int, refused int,
       stored int, duplicate_stored int, conflict int, unwritable int, expired int, erased int, weak int,
       digest text, traceparent text
     )
@@ -151,6 +151,7 @@ function ledgerRow(log: LogIdentity, decoded: DecodedRecord, counts: Tally) {
     collector_number: receipt.number,
     collector_lowest_open: receipt.lowestOpen,
     collector_given_up: receipt.givenUp.length === 0 ? null : [...receipt.givenUp],
+    collector_spool: receipt.spool ?? 0,
     received: batch.count,
     published,
     duplicate_claimed: duplicate,

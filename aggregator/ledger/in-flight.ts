@@ -10,6 +10,7 @@ export interface SeenReceipt {
   number: number;
   lowest_open: number;
   given_up: readonly number[];
+  spool: number;
 }
 
 /** A batch as far as it is counted; `receivedAt` is epoch ms. */
@@ -37,12 +38,17 @@ export interface PartitionState {
   log_end: string;
 }
 
-/** Reads every partition from where it is written to where the log ends now. */
+/**
+ * Reads every partition from where it is written to where the log ends now. The ends of partitions are not
+ * read at one moment: a record may be seen whose forerunner in another partition is not. So they are read
+ * twice, and only records below the first ends are believed when they call a number settled.
+ */
 export async function readInFlight(
   reader: LogReader,
   positions: ReadonlyMap<number, Position>,
 ): Promise<InFlight> {
   const found: InFlight = { batches: new Map(), receipts: [], unreadable: 0, missing: 0n, partitions: [] };
+  const told = await reader.ranges();
   for (const [partition, { start, end }] of await reader.ranges()) {
     const next = positions.get(partition)?.nextOffset ?? 0n;
     found.partitions.push({
@@ -57,7 +63,7 @@ export async function readInFlight(
       for await (const record of reader.read(partition, next > start ? next : start, end)) {
         found.missing += record.offset - expected;
         expected = record.offset + 1n;
-        add(found, partition, record);
+        add(found, partition, record, record.offset < (told.get(partition)?.end ?? 0n));
       }
       found.missing += end - expected;
     }
@@ -65,7 +71,7 @@ export async function readInFlight(
   return found;
 }
 
-function add(found: InFlight, partition: number, record: ReadRecord): void {
+function add(found: InFlight, partition: number, record: ReadRecord, isTold: boolean): void {
   const decoded = decodeRecord(partition, record);
   if (!isDecoded(decoded)) {
     found.unreadable += 1;
@@ -73,10 +79,11 @@ function add(found: InFlight, partition: number, record: ReadRecord): void {
   }
   const { project, receivedAt, count: events } = decoded.record.batch;
   found.batches.set(decoded.batchId, { project, receivedAt, events });
-  found.receipts.push(receiptOf(decoded));
+  found.receipts.push(receiptOf(decoded, isTold));
 }
 
-function receiptOf({ record }: DecodedRecord): SeenReceipt {
-  const { collector, start, number, lowestOpen, givenUp } = record.receipt;
-  return { collector, start, number, lowest_open: lowestOpen, given_up: givenUp };
+// What a record says of others is taken only where those others were looked for after it was there.
+function receiptOf({ record }: DecodedRecord, isTold: boolean): SeenReceipt {
+  const { collector, start, number, lowestOpen, givenUp, spool = 0 } = record.receipt;
+  return { collector, start, number, lowest_open: isTold ? lowestOpen : 0, given_up: givenUp, spool };
 }

@@ -1,5 +1,6 @@
 // Proves the conservation of events at one moment: every one received is somewhere, and every record too.
 import type { TransactionSql } from "postgres";
+import { ledgerDays } from "../../shared/limits.ts";
 import type { LogReader } from "../../shared/log/log.ts";
 import { readPositions } from "../fence.ts";
 import { type LedgerAsked, ledgerRows, ledgerSpan, sumLedger } from "../read/ledger.ts";
@@ -7,12 +8,12 @@ import type { AnswerRow } from "../read/question.ts";
 import type { Store } from "../store/store.ts";
 import { type CheckAnswer, runChecks } from "./checks.ts";
 import { type InFlight, type PartitionState, readInFlight, type UnwrittenBatch } from "./in-flight.ts";
-import { keptRecords, lostReceipts } from "./lost.ts";
+import { keptRecords, missedReceipts, replacedLogs } from "./lost.ts";
 import { readSpools, type Spooled } from "./spools.ts";
 
 /** received = stored + duplicate + quarantined + expired + erased + in_flight; all in events but `lost`. */
 export interface ReconcileAnswer {
-  /** Nothing lost, nothing unreadable, no record under another's batch id, and every check holds. */
+  /** Nothing lost, unaccounted for or unreadable, no record under another's batch id, and every check holds. */
   ok: boolean;
   received: number;
   stored: number;
@@ -24,6 +25,8 @@ export interface ReconcileAnswer {
   in_flight: number;
   /** Records, not events: how many events they held nobody knows. */
   lost: number;
+  /** Where records may be missing and nobody knows how many, a sentence each. */
+  unaccounted: string[];
   /** Records and spools that cannot be read; records written past are kept whole. */
   unreadable: number;
   /** Spools that were to be looked into and could not be, with why. */
@@ -46,6 +49,8 @@ export interface ReconcileOptions {
   spools?: readonly string[] | undefined;
   /** Which sums are wanted besides. */
   asked?: LedgerAsked | undefined;
+  /** Days after which a collector with a spool must have closed it or come back. */
+  silentDays?: number | undefined;
 }
 
 /**
@@ -67,7 +72,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileAns
 
 async function compare(
   tx: TransactionSql,
-  { reader, asked }: ReconcileOptions,
+  { reader, asked, silentDays = ledgerDays }: ReconcileOptions,
   spooled: Spooled,
 ): Promise<ReconcileAnswer> {
   // A recount takes as long as it takes, and reading the log too.
@@ -76,22 +81,25 @@ async function compare(
   const positions = await readPositions(tx, reader.identity);
   const sums = await sumWhole(tx);
   const inFlight = await readInFlight(reader, positions);
-  const [waiting, receipts, kept, checks] = [
+  const [waiting, missed, kept, replaced, checks] = [
     await withoutRow(tx, new Map([...spooled.batches, ...inFlight.batches])),
-    await lostReceipts(tx, [...spooled.receipts, ...inFlight.receipts]),
+    await missedReceipts(tx, [...spooled.receipts, ...inFlight.receipts], silentDays),
     await keptRecords(tx, reader.identity),
+    await replacedLogs(tx, reader.identity),
     await runChecks(tx),
   ];
-  const lost = Math.max(receipts, kept.holes + Number(inFlight.missing));
+  const lost = Math.max(missed.lost, kept.holes + Number(inFlight.missing));
   const unreadable = kept.unreadable + inFlight.unreadable + spooled.unreadable;
   const unwritten = waiting.reduce((sum, { events }) => sum + events, 0);
-  const isSound = lost === 0 && unreadable === 0 && kept.reused === 0;
+  const unaccounted = [...missed.unaccounted, ...replaced];
+  const isSound = [lost, unaccounted.length, unreadable, kept.reused].every((count) => count === 0);
   return {
     ok: isSound && checks.every((check) => check.ok),
     ...sums,
     received: sums.received + unwritten,
     in_flight: unwritten,
     lost,
+    unaccounted,
     unreadable,
     unreadable_spools: spooled.places,
     reused: kept.reused,
@@ -117,7 +125,7 @@ async function sumWhole(tx: TransactionSql): Promise<Sums> {
       coalesce(sum(erased), 0)::float8 as erased,
       coalesce(sum(weak), 0)::float8 as weak,
       (select count(*) from events)::float8 as rows_present
-    from ledger_outcomes`;
+    from ledger_counts`;
   return row;
 }
 

@@ -2,6 +2,7 @@
 import type { Sql, TransactionSql } from "postgres";
 import { z } from "zod";
 import type { LogIdentity } from "../../shared/log/log.ts";
+import { keptRecords, replacedLogs } from "../ledger/lost.ts";
 import type { WaitingRecord } from "./in-flight.ts";
 import { type Bound, sharedParameters } from "./parameters.ts";
 import { type AnswerRow, rowLimit } from "./question.ts";
@@ -108,7 +109,7 @@ export async function sumLedger(
       sum(quarantined)::float8 as quarantined,
       sum(expired)::float8 as expired,
       sum(erased)::float8 as erased
-    from ledger_outcomes
+    from ledger_counts
     where received > 0
       ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}
       ${span.from === null ? tx`` : tx`and received_at >= to_timestamp(${span.from}::float8 / 1000)`}
@@ -122,28 +123,23 @@ export async function sumLedger(
 export async function newestStored(tx: TransactionSql, asked: LedgerAsked): Promise<number | null> {
   const [row] = await tx<{ ms: number | null }[]>`
     select (extract(epoch from max(stored_at)) * 1000)::float8 as ms
-    from ledger
-    where stored > 0
-      ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}`;
+    from (
+      select project_id, stored_at from ledger where stored > 0
+      union all
+      select project_id, newest_stored_at from ledger_hours where stored > 0
+    ) each
+    where ${asked.project === undefined ? tx`true` : tx`project_id = ${asked.project}`}`;
   return row!.ms;
 }
 
 /** What the writer had to leave apart, in words: none of it is an event that anything can count. */
 export async function leftApart(tx: TransactionSql, identity: LogIdentity): Promise<string[]> {
-  const [row] = await tx<{ unreadable: number; reused: number; holes: number }[]>`
-    select count(*) filter (where reason = 'record_unreadable')::float8 as unreadable,
-      count(*) filter (where reason = 'batch_id_reused')::float8 as reused,
-      (
-        select coalesce(sum(to_offset - from_offset), 0)
-        from log_holes
-        where log_id = ${identity.id}
-      )::float8 as holes
-    from quarantined_records`;
-  const { unreadable, reused, holes } = row!;
+  const { unreadable, reused, holes } = await keptRecords(tx, identity);
   return [
     ...(unreadable > 0 ? [`${unreadable} records kept whole, since they cannot be read`] : []),
     ...(reused > 0 ? [`${reused} records kept whole, since another batch has their id`] : []),
     ...(holes > 0 ? [`${holes} records missing in the log`] : []),
+    ...(await replacedLogs(tx, identity)),
   ];
 }
 

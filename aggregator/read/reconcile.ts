@@ -11,7 +11,7 @@ export const reconcileParameters = z.strictObject({});
 const count = z.int().min(0);
 
 export const reconcileRow = z.object({
-  ok: z.boolean().describe("Nothing is lost, nothing is unreadable, and every check holds"),
+  ok: z.boolean().describe("Nothing is lost, unaccounted for or unreadable, and every check holds"),
   received: count,
   stored: count,
   duplicate: count,
@@ -20,6 +20,7 @@ export const reconcileRow = z.object({
   erased: count,
   in_flight: count,
   lost: count.describe("Records, not events: how many events they held nobody knows"),
+  unaccounted: z.string().nullable().describe("Where records may be missing and nobody knows how many"),
   unreadable: count,
   reused: count.describe("Records under another batch's id, kept whole"),
   weak: count,
@@ -37,9 +38,10 @@ export async function askReconcile(
   const as_of = iso(Date.now());
   try {
     const answer = await reconcile({ store, reader, spools });
-    const { checks, partitions: _, groups: __, unreadable_spools: ___, ...counts } = answer;
+    const { checks, partitions: _, groups: __, unreadable_spools: ___, unaccounted, ...counts } = answer;
     const broken = checks.filter((check) => !check.ok).map((check) => check.name);
-    const row = { ...counts, checks: checks.length, broken: broken.join(", ") || null };
+    const missing = unaccounted.join("; ") || null;
+    const row = { ...counts, unaccounted: missing, checks: checks.length, broken: broken.join(", ") || null };
     return { data: [row], meta: { from: null, to: null, as_of, watermark: null } };
   } catch (error) {
     throw asProblem(error);

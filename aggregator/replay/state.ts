@@ -7,11 +7,15 @@ import { copyTable, listTables, type Table } from "./tables.ts";
 /** What the writer makes anew from the log; everything else is copied. */
 const rebuilt: ReadonlySet<string> = new Set([
   "canaries",
+  "collector_runs",
   "events",
   "ledger",
+  "ledger_folded",
+  "ledger_hours",
   "ledger_retransmissions",
   "log_holes",
   "log_positions",
+  "log_rewinds",
   "marks",
   "moved_events",
   "quarantine",

@@ -12,6 +12,7 @@ export interface SpooledReceipt {
   number: number;
   lowest_open: number;
   given_up: readonly number[];
+  spool: number;
 }
 
 /** A batch as far as it is counted; `receivedAt` is epoch ms. */
@@ -49,10 +50,10 @@ export async function readSpool(dir: string): Promise<SpoolContent> {
 function add(content: SpoolContent, record: Uint8Array): void {
   try {
     const { batch, receipt } = unpackRecord(record);
-    const { collector, start, number, lowestOpen, givenUp } = receipt;
+    const { collector, start, number, lowestOpen, givenUp, spool = 0 } = receipt;
     const { project, receivedAt, count: events } = batch;
     content.batches.set(toUuid(batch.batchId), { project, receivedAt, events });
-    content.receipts.push({ collector, start, number, lowest_open: lowestOpen, given_up: givenUp });
+    content.receipts.push({ collector, start, number, lowest_open: lowestOpen, given_up: givenUp, spool });
   } catch {
     content.unreadable += 1;
   }

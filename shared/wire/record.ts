@@ -16,7 +16,13 @@ export interface Receipt {
   lowestOpen: number;
   /** Numbers answered 503 since the record before: nothing of them was acknowledged. */
   givenUp: readonly number[];
+  /** Whether this run acknowledges from a spool, too, and whether that was empty at its end; absent: it has none. */
+  spool?: SpoolWord | undefined;
 }
+
+/** Without a spool a run is over when it ends; with one it is over once it says so, or the next one goes on. */
+export type SpoolWord = (typeof spoolWord)[keyof typeof spoolWord];
+export const spoolWord = { none: 0, open: 1, emptied: 2 } as const;
 
 /** A batch, its outcomes (one byte an event) and its receipt. Bodies of duplicates are cut. */
 export interface LogRecord {
@@ -37,6 +43,8 @@ export function packRecord(batch: Batch, outcomes: Uint8Array, receipt: Receipt)
     receipt.number,
     receipt.lowestOpen,
     receipt.givenUp,
+    // Left out where there is none, as it was before there was a word for it.
+    ...(receipt.spool === undefined ? [] : [receipt.spool]),
   ]);
 }
 
@@ -45,7 +53,7 @@ export function unpackRecord(bytes: Uint8Array): LogRecord {
   const places = unpack(bytes);
   if (!Array.isArray(places) || places[0] !== recordVersion) throw new Error("not a record of version 1");
   const batch = readBatch(places, 1);
-  const [outcomes, collector, start, number, lowestOpen, givenUp] = places.slice(1 + batchPlacesCount);
+  const [outcomes, collector, start, number, lowestOpen, givenUp, spool] = places.slice(1 + batchPlacesCount);
   const sound =
     outcomes instanceof Uint8Array &&
     outcomes.length === batch.count &&
@@ -53,9 +61,12 @@ export function unpackRecord(bytes: Uint8Array): LogRecord {
     typeof collector === "string" &&
     [start, number, lowestOpen].every(Number.isSafeInteger) &&
     Array.isArray(givenUp) &&
-    givenUp.every(Number.isSafeInteger);
+    givenUp.every(Number.isSafeInteger) &&
+    (spool === undefined || Object.values(spoolWord).includes(spool as SpoolWord));
   if (!sound) throw new Error("a record whose receipt cannot be read");
-  return { batch, outcomes, receipt: { collector, start, number, lowestOpen, givenUp } };
+  const receipt: Receipt = { collector, start, number, lowestOpen, givenUp };
+  if (spool !== undefined) receipt.spool = spool as SpoolWord;
+  return { batch, outcomes, receipt };
 }
 
 function withoutDuplicates(batch: Batch, outcomes: Uint8Array): Batch {

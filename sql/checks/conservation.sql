@@ -8,7 +8,7 @@ from (
   from (
     select project_id, sum(counted)::bigint as counted
     from (
-      select project_id, sum(stored)::bigint as counted from ledger group by project_id
+      select project_id, sum(stored)::bigint as counted from ledger_counts group by project_id
       union all
       select project_id, sum(restored) from row_restorations group by project_id
       union all

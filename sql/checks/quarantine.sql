@@ -5,7 +5,7 @@ select
   coalesce(k.kept, 0) as kept
 from (
   select project_id, sum(quarantined)::bigint as quarantined
-  from ledger_outcomes
+  from ledger_counts
   group by project_id
 ) l
 full join (
