@@ -180,7 +180,7 @@ describe("three processes without a write key", () => {
 
   const doctor = async () => {
     const { code, result } = await processes.run(["doctor", "--json"], settings);
-    const findings = result["findings"] as { name: string; state: string }[];
+    const findings = (result["findings"] ?? []) as { name: string; state: string }[];
     return { code, ...findings.find(({ name }) => name === "freshness of edge edge") };
   };
 
@@ -202,11 +202,11 @@ describe("three processes without a write key", () => {
     untilReadiness("well again", ({ told }) => Number(told["newest_canary_seconds"] ?? 9) < 1);
 
   // Every process answers its /livez meanwhile, and none of them has anything to complain of.
-  async function untilStale(): Promise<void> {
+  async function untilStale(secondsMax = 6): Promise<void> {
     const { told, seconds } = await untilReadiness("not ready", ({ status }) => status === 503);
     expect(told).toMatchObject({ code: "not_ready" });
     expect(told["detail"]).toMatch(/the newest canary is \d+ s old, and 3 s are the bound/);
-    expect(seconds).toBeLessThan(6);
+    expect(seconds).toBeLessThan(secondsMax);
     expect((await fetch(`${aggregator.url}/livez`)).status).toBe(200);
   }
 
@@ -219,7 +219,8 @@ describe("three processes without a write key", () => {
   it("are not ready while the log takes nothing", async () => {
     const log = new Database(join(settings["WEIR_DATA_DIR"]!, "log.sqlite"));
     log.run("begin immediate");
-    await untilStale().finally(() => {
+    // Whoever wants to write into the file waits two seconds each time, the aggregator's group among them.
+    await untilStale(20).finally(() => {
       log.run("rollback");
       log.close();
     });
@@ -235,10 +236,13 @@ describe("three processes without a write key", () => {
       await held.promise;
     });
     await isHeld.promise;
-    await untilStale();
-    expect(await doctor()).toMatchObject({ code: 1, state: "bad" });
-    held.resolve();
-    await holder;
+    try {
+      await untilStale();
+      expect(await doctor()).toMatchObject({ code: 1, state: "bad" });
+    } finally {
+      held.resolve();
+      await holder;
+    }
     await untilWell();
     expect(await doctor()).toMatchObject({ state: "ok" });
   }, 60_000);
