@@ -6,6 +6,7 @@ import type { Meter } from "../shared/meter.ts";
 import { backoffMs } from "../shared/retry.ts";
 import { FencedError, OffsetError, type Span } from "./fence.ts";
 import type { LedgerWrites } from "./ledger/fold.ts";
+import { alarmOutside, findOutside, type LogLook, LogReplacedError } from "./outside.ts";
 import { createPump, type Pump } from "./pump.ts";
 import { errorText, isAway } from "./store/errors.ts";
 import type { Store } from "./store/store.ts";
@@ -37,6 +38,10 @@ export interface ConsumeOptions {
   logger: Logger;
   /** For benchmarks; the ledger otherwise. */
   ledger?: LedgerWrites | undefined;
+  /** Looks at the log at every assignment, whether it still has what comes next; without it nobody does. */
+  look?: (() => Promise<LogLook>) | undefined;
+  /** Closes the consumer, also while it starts. */
+  signal?: AbortSignal | undefined;
 }
 
 /** The store is asked again and again, never given up: what the log holds stays there meanwhile. */
@@ -62,6 +67,18 @@ export async function startConsume(options: ConsumeOptions): Promise<Consume> {
     },
     pause: (ms) => clock.sleep(ms, ending.signal),
   });
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= (async () => {
+      ending.abort();
+      pump.drop(new Error("the aggregator is ending"));
+      await consumer.close();
+      await pump.idle();
+      await writer.close();
+    })();
+    return closed;
+  };
+  options.signal?.addEventListener("abort", () => void close().catch(() => {}), { once: true });
   await consumer.run(createHandler(options, { writer, positions, patient, pump }));
   return {
     state: () => ({
@@ -70,13 +87,7 @@ export async function startConsume(options: ConsumeOptions): Promise<Consume> {
       newestReceivedAt: newest,
       delayMs: Math.max(0, clock.now() - (pump.oldest() ?? clock.now())),
     }),
-    async close() {
-      ending.abort();
-      pump.drop(new Error("the aggregator is ending"));
-      await consumer.close();
-      await pump.idle();
-      await writer.close();
-    },
+    close,
   };
 }
 
@@ -87,14 +98,14 @@ interface Parts {
   pump: Pump;
 }
 
-function createHandler({ meter, logger }: ConsumeOptions, parts: Parts): ConsumerHandler {
+function createHandler(options: ConsumeOptions, parts: Parts): ConsumerHandler {
+  const { consumer, clock, meter, logger, look } = options;
   const { writer, positions, patient, pump } = parts;
   // A hole is no reason to stand still: the log will not have those records again. It is noted and alarmed.
-  const skip = async (hole: Span): Promise<void> => {
-    meter.count("weir.aggregator.alarms", 1, { "weir.code": "log_hole" });
-    logger.error("log_hole", { partition: hole.partition, from: String(hole.from), to: String(hole.to) });
-    await writer.skip(hole);
-    positions.set(hole.partition, hole.to);
+  const skip = async (span: Span): Promise<void> => {
+    alarmOutside(span, meter, logger);
+    await writer.skip(span);
+    positions.set(span.partition, span.to);
   };
   return {
     async assigned(partitions) {
@@ -102,7 +113,11 @@ function createHandler({ meter, logger }: ConsumeOptions, parts: Parts): Consume
       positions.clear();
       const taken = await patient.until("take", () => writer.take(partitions));
       for (const [partition, next] of taken) positions.set(partition, next);
-      return taken;
+      if (look !== undefined) {
+        const outside = () => findOutside(look, consumer.identity, taken, clock);
+        for (const span of await patient.until("look", outside)) await skip(span);
+      }
+      return new Map(positions);
     },
     async revoked(partitions) {
       pump.drop(new FencedError(partitions), new Set(partitions));
@@ -138,7 +153,7 @@ function createPatience({ clock, meter, logger }: ConsumeOptions, ending: AbortS
           meter.set("weir.store.up", 1);
           return answer;
         } catch (error) {
-          if (error instanceof FencedError || error instanceof OffsetError || ending.aborted) throw error;
+          if (isFinal(error) || ending.aborted) throw error;
           isWriting = false;
           if (isAway(error)) meter.set("weir.store.up", 0);
           logger.error(`${what}_failed`, { error: errorText(error), attempt });
@@ -148,6 +163,9 @@ function createPatience({ clock, meter, logger }: ConsumeOptions, ending: AbortS
     },
   };
 }
+
+const isFinal = (error: unknown): boolean =>
+  error instanceof FencedError || error instanceof OffsetError || error instanceof LogReplacedError;
 
 // Records from `next` on, in parts without a hole; what was written before is passed over.
 function runs(records: readonly ReadRecord[], next: bigint): ReadRecord[][] {

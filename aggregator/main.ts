@@ -9,7 +9,8 @@ import { WeirError } from "../shared/problem.ts";
 import type { Reenter } from "../shared/wire/reentry.ts";
 import { createApi } from "./api/app.ts";
 import { createFreshness, type Freshness } from "./completeness/freshness.ts";
-import { type Consume, startConsume } from "./consume.ts";
+import type { Consume } from "./consume.ts";
+import { followLog } from "./follow.ts";
 import { spoolsOf } from "./ledger/spools.ts";
 import { startRounds } from "./quarantine/automatic.ts";
 import type { Store } from "./store/store.ts";
@@ -60,15 +61,14 @@ const stopMs = 2_000;
  * since anyone who reaches it could read everything.
  */
 export async function startAggregator(start: StartAggregator): Promise<RunningAggregator> {
-  const { config, store, log, clock, logger } = start;
+  const { config, store, clock, log, logger } = start;
   if (start.listen !== false && !isLoopback(config.WEIR_HOST) && config.WEIR_API_TOKEN === undefined) {
     throw new ConfigError([`WEIR_API_TOKEN: listening on ${config.WEIR_HOST} needs a token`]);
   }
   return await ending(async (ends) => {
-    const reader = await log.reader();
-    ends.push(() => reader.close());
-    const consume = await startConsume({ ...start, consumer: await log.consumer(group) });
+    const consume = await followLog({ ...start, group });
     ends.push(() => consume.close());
+    const { reader } = consume;
     const freshness = createFreshness(start, {
       canarySeconds: config.WEIR_CANARY_SECONDS,
       maxSeconds: config.WEIR_FRESHNESS_MAX_SECONDS,

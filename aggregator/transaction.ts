@@ -102,13 +102,17 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
   return { way, sorted, unreadable: prepared.unreadable.length, tallies };
 }
 
-/** Moves a partition on without records, and notes what was passed over. */
-export async function skipHole(tx: TransactionSql, ground: Ground, hole: Span): Promise<void> {
-  const moved = await advance(tx, ground.log, [hole], ground.epochs);
-  if (moved.length === 0) throw new FencedError([hole.partition]);
+/**
+ * Moves a partition without records, and notes why: on behind a hole, or back to where a log ends that
+ * has become shorter, since what it takes next stands there.
+ */
+export async function moveWithout(tx: TransactionSql, ground: Ground, span: Span): Promise<void> {
+  const { partition, from, to } = span;
+  const moved = await advance(tx, ground.log, [span], ground.epochs);
+  if (moved.length === 0) throw new FencedError([partition]);
   await tx`
-    insert into log_holes (log_id, topic, partition, from_offset, to_offset)
-    values (${ground.log.id}, ${ground.log.topic}, ${hole.partition}, ${String(hole.from)}, ${String(hole.to)})`;
+    insert into ${tx(from < to ? "log_holes" : "log_rewinds")} (log_id, topic, partition, from_offset, to_offset)
+    values (${ground.log.id}, ${ground.log.topic}, ${partition}, ${String(from)}, ${String(to)})`;
 }
 
 function recordsToKeep(

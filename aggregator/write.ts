@@ -17,7 +17,14 @@ import { findUnwritable } from "./poison.ts";
 import { createInserter } from "./stage.ts";
 import { isAway, isPassing, isRefusal, withDeadline } from "./store/errors.ts";
 import type { Store } from "./store/store.ts";
-import { type Ground, NotOursError, type Prepared, skipHole, sortRecords, writeAll } from "./transaction.ts";
+import {
+  type Ground,
+  moveWithout,
+  NotOursError,
+  type Prepared,
+  sortRecords,
+  writeAll,
+} from "./transaction.ts";
 import { tellWritten } from "./written.ts";
 
 /** What a transaction did, or that an earlier attempt of the same had done it. */
@@ -39,8 +46,8 @@ export interface Writer {
   commit(prepared: Prepared): Promise<WriteAnswer>;
   /** The same from the records as they are read; no slice is empty. */
   write(slices: readonly Slice[]): Promise<WriteAnswer>;
-  /** Goes on behind offsets that the log no longer has, and notes them as a hole. */
-  skip(hole: Span): Promise<void>;
+  /** Goes on behind offsets that the log no longer has, or back to its end, and notes it. */
+  skip(span: Span): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -150,7 +157,7 @@ export async function createWriter(options: WriterOptions): Promise<Writer> {
     prepare,
     commit,
     write: async (slices) => await commit(await prepare(slices.map(decodeSlice))),
-    skip: (span) => transact((tx) => skipHole(tx, ground, span)),
+    skip: (span) => transact((tx) => moveWithout(tx, ground, span)),
     close: () => session.end({ timeout: 5 }),
   };
 }

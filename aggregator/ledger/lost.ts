@@ -108,14 +108,3 @@ export async function keptRecords(
     from quarantined_records`;
   return row;
 }
-
-/** Logs of this topic that were made anew. */
-export async function replacedLogs(tx: TransactionSql, log: LogIdentity): Promise<string[]> {
-  const rows = await tx<{ log_id: string; replaced_by: string; noted_at: Date }[]>`
-    select log_id, replaced_by, noted_at from log_replacements where topic = ${log.topic} order by noted_at`;
-  return rows.map(
-    ({ log_id, replaced_by, noted_at }) =>
-      `the log ${log_id} was made anew as ${replaced_by}, seen ${noted_at.toISOString()}; ` +
-      "what it held that was not written yet is unknown",
-  );
-}

@@ -8,7 +8,8 @@ import type { AnswerRow } from "../read/question.ts";
 import type { Store } from "../store/store.ts";
 import { type CheckAnswer, runChecks } from "./checks.ts";
 import { type InFlight, type PartitionState, readInFlight, type UnwrittenBatch } from "./in-flight.ts";
-import { keptRecords, missedReceipts, replacedLogs } from "./lost.ts";
+import { keptRecords, missedReceipts } from "./lost.ts";
+import { replacedLogs } from "./replaced.ts";
 import { readSpools, type Spooled } from "./spools.ts";
 
 /** received = stored + duplicate + quarantined + expired + erased + in_flight; all in events but `lost`. */

@@ -39,6 +39,7 @@ const lookMs = 800;
 /** Each record is read once, however often it is asked for while it waits. Calls do not overlap. */
 export function createInFlight(reader: LogReader, now: () => number): InFlight {
   const seen = new Map<number, WaitingRecord[]>();
+  let logId = reader.identity.id;
   // A log that hangs is asked once, not once a look.
   const reading = new Set<number>();
   let asking: ReturnType<LogReader["ranges"]> | undefined;
@@ -64,6 +65,8 @@ export function createInFlight(reader: LogReader, now: () => number): InFlight {
   }
 
   async function look(nextOffsets: ReadonlyMap<number, bigint>): Promise<Waiting> {
+    if (reader.identity.id !== logId) seen.clear();
+    logId = reader.identity.id;
     const until = now() + lookMs;
     const ends = new Map<number, bigint>();
     const unreadable: string[] = [];

@@ -2,7 +2,8 @@
 import type { Sql, TransactionSql } from "postgres";
 import { z } from "zod";
 import type { LogIdentity } from "../../shared/log/log.ts";
-import { keptRecords, replacedLogs } from "../ledger/lost.ts";
+import { keptRecords } from "../ledger/lost.ts";
+import { replacedLogs } from "../ledger/replaced.ts";
 import type { WaitingRecord } from "./in-flight.ts";
 import { type Bound, sharedParameters } from "./parameters.ts";
 import { type AnswerRow, rowLimit } from "./question.ts";

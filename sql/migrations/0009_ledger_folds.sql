@@ -68,6 +68,11 @@ create table log_rewinds (
 
 comment on table log_rewinds is 'Times a log ended before what was read of it: the position went back from one offset to the other.';
 
+-- Behind a rewind the same offset may be missed once more.
+alter table log_holes drop constraint log_holes_key;
+alter table log_holes add constraint log_holes_key
+  primary key (log_id, topic, partition, from_offset, noted_at);
+
 create table log_replacements (
   topic text not null,
   log_id text not null,

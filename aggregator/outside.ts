@@ -1,0 +1,57 @@
+// Positions that the log does not have: it begins after them, or ends before them.
+import type { Clock } from "../shared/clock.ts";
+import type { LogIdentity } from "../shared/log/log.ts";
+import type { Logger } from "../shared/logger.ts";
+import type { Meter } from "../shared/meter.ts";
+import type { Span } from "./fence.ts";
+
+/** The log at one moment: who it is, its first kept offsets and its ends. */
+export interface LogLook {
+  identity: LogIdentity;
+  ranges: ReadonlyMap<number, { start: bigint; end: bigint }>;
+}
+
+/** The log is another one than this consumer reads: it is to be opened anew. */
+export class LogReplacedError extends Error {
+  readonly code = "log_replaced";
+}
+
+/** A partition that only just got another leader may say too early an end: it is asked so often. */
+const looksMax = 4;
+const lookAgainMs = 500;
+
+/** Where each position outside the log would have to go to be inside. */
+export function outsideOf(positions: ReadonlyMap<number, bigint>, { ranges }: LogLook): Span[] {
+  const spans: Span[] = [];
+  for (const [partition, from] of positions) {
+    const range = ranges.get(partition);
+    if (range !== undefined && from < range.start) spans.push({ partition, from, to: range.start });
+    if (range !== undefined && from > range.end) spans.push({ partition, from, to: range.end });
+  }
+  return spans;
+}
+
+/** Those of an own log that stay outside. Rejects with a LogReplacedError where the log is another one. */
+export async function findOutside(
+  look: () => Promise<LogLook>,
+  identity: LogIdentity,
+  positions: ReadonlyMap<number, bigint>,
+  clock: Clock,
+): Promise<Span[]> {
+  for (let count = 1; ; count += 1) {
+    const seen = await look();
+    if (seen.identity.id !== identity.id) {
+      throw new LogReplacedError(`the log ${identity.id} is now ${seen.identity.id}`);
+    }
+    const spans = outsideOf(positions, seen);
+    if (spans.every(({ from, to }) => from < to) || count === looksMax) return spans;
+    await clock.sleep(lookAgainMs);
+  }
+}
+
+/** Says loudly that a position moves without records. */
+export function alarmOutside({ partition, from, to }: Span, meter: Meter, logger: Logger): void {
+  const code = from < to ? "log_hole" : "log_shorter";
+  meter.count("weir.aggregator.alarms", 1, { "weir.code": code });
+  logger.error(code, { partition, from: String(from), to: String(to) });
+}
