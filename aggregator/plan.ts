@@ -95,7 +95,7 @@ export const hashOf = ({ decoded, index }: Candidate): string =>
   viewOf(decoded.record.batch.hashes).toString("latin1", index * 16, index * 16 + 16);
 
 // The same rules as the store's own: the id decides, and for moved events the identity hash.
-function dropCopies(records: readonly DecodedRecord[], unwritable: ReadonlyMap<string, string>): Candidate[] {
+function dropCopies(records: readonly DecodedRecord[], unwritable: Map<string, string>): Candidate[] {
   const candidates: Candidate[] = [];
   const byKey = new Map<string, Candidate>();
   const movedByHash = new Map<string, Candidate>();
@@ -141,21 +141,21 @@ function dropCopies(records: readonly DecodedRecord[], unwritable: ReadonlyMap<s
   return candidates;
 }
 
-// The very bytes of a refused event are refused again, so its copies need no trial of their own.
+// The very bytes of a refused event are refused again, so its copies need no trial of their own. They are
+// named too: the first one's batch may turn out to be known, and then only they are planned.
 function isRefused(
   one: Candidate,
-  unwritable: ReadonlyMap<string, string>,
+  unwritable: Map<string, string>,
   refused: Map<string, Candidate>,
 ): boolean {
-  if (unwritable.has(placeOf(one))) {
-    refused.set(one.key, one);
-    return true;
-  }
-  const first = refused.get(one.key);
-  return (
+  const first = refused.get(hashOf(one));
+  const isCopy =
     first !== undefined &&
-    Buffer.compare(bodyOf(first.decoded, first.index), bodyOf(one.decoded, one.index)) === 0
-  );
+    Buffer.compare(bodyOf(first.decoded, first.index), bodyOf(one.decoded, one.index)) === 0;
+  if (isCopy) unwritable.set(placeOf(one), unwritable.get(placeOf(first)) ?? "");
+  else if (unwritable.has(placeOf(one))) refused.set(hashOf(one), one);
+  else return false;
+  return true;
 }
 
 // An `arrival` has no copies beyond its own batch, so its moved time needs no care. What cannot be read
