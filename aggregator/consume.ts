@@ -8,6 +8,7 @@ import { FencedError, OffsetError, type Span } from "./fence.ts";
 import type { LedgerWrites } from "./ledger/fold.ts";
 import { alarmOutside, findOutside, type LogLook, LogReplacedError } from "./outside.ts";
 import { createPump, type Pump } from "./pump.ts";
+import type { Inserter } from "./stage.ts";
 import { errorText, isAway } from "./store/errors.ts";
 import type { Store } from "./store/store.ts";
 import { createWriter, type Writer } from "./write.ts";
@@ -38,6 +39,8 @@ export interface ConsumeOptions {
   logger: Logger;
   /** For benchmarks; the ledger otherwise. */
   ledger?: LedgerWrites | undefined;
+  /** For simulations, which have no COPY. */
+  inserter?: Inserter | undefined;
   /** Looks at the log at every assignment, whether it still has what comes next; without it nobody does. */
   look?: (() => Promise<LogLook>) | undefined;
   /** Closes the consumer, also while it starts. */

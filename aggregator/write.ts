@@ -14,7 +14,7 @@ import { movedLockKey } from "./moved.ts";
 import { createPartitions } from "./partitions.ts";
 import { makePlan } from "./plan.ts";
 import { findUnwritable } from "./poison.ts";
-import { createInserter } from "./stage.ts";
+import { createInserter, type Inserter } from "./stage.ts";
 import { isAway, isPassing, isRefusal, withDeadline } from "./store/errors.ts";
 import type { Store } from "./store/store.ts";
 import {
@@ -61,6 +61,8 @@ export interface WriterOptions {
   statementMs?: number;
   /** For benchmarks; the ledger otherwise. */
   ledger?: LedgerWrites | undefined;
+  /** For simulations, which have no COPY; one of its own otherwise. */
+  inserter?: Inserter | undefined;
 }
 
 /** Rounds of finding refused events in one commit; each finds all that the one before did not hide. */
@@ -76,7 +78,7 @@ export async function createWriter(options: WriterOptions): Promise<Writer> {
     log: identity,
     epochs,
     movedKey: 0n,
-    inserter: createInserter(statementMs),
+    inserter: options.inserter ?? createInserter(statementMs),
     ledger: options.ledger ?? ledgerWrites,
   };
 
