@@ -22,11 +22,12 @@ export function describeQuarantine(hasToken: boolean): Json {
   const sum = { type: "object", required: ["reason", "status", "events"] };
   const meta = {
     type: "object",
-    required: ["as_of", "next", "sums"],
+    required: ["as_of", "next", "sums", "records"],
     properties: {
       as_of: asOf,
       next: { type: ["string", "null"], description: "Cursor of the next page" },
       sums: { type: "array", items: sum },
+      records: { type: "array", items: { type: "object", required: ["reason", "records"] } },
     },
   };
   const list = answered({ type: "array", items: schemaOf(quarantineRow, "output") }, meta);

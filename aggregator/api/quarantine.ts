@@ -9,7 +9,7 @@ import { discardRows } from "../quarantine/discard.ts";
 import { retryRows } from "../quarantine/retry.ts";
 import { rowId } from "../quarantine/selection.ts";
 import { asProblem, bounded, inSnapshot, iso, readParameters } from "../read/answer.ts";
-import { listQuarantine, showQuarantined, sumQuarantine } from "../read/quarantine.ts";
+import { listQuarantine, showQuarantined, sumQuarantine, sumRecords } from "../read/quarantine.ts";
 import { discardBody, quarantineParameters, retryBody } from "../read/quarantine-schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Ask } from "./ask.ts";
@@ -39,7 +39,8 @@ export function addQuarantine(app: Hono, { store, clock, meter, reenter }: Quara
       inSnapshot(store.sql, async (tx) => {
         const { rows, next } = await listQuarantine(tx, selection, limit, cursor);
         const sums = await sumQuarantine(tx, selection);
-        return { data: rows, meta: { as_of: iso(clock.now()), next, sums } };
+        const records = await sumRecords(tx);
+        return { data: rows, meta: { as_of: iso(clock.now()), next, sums, records } };
       });
     return context.json(await ask("quarantine", new URL(context.req.url).search, run));
   });

@@ -1,17 +1,24 @@
 // What the quarantine's commands say to a person.
 import type { DiscardAnswer } from "../quarantine/discard.ts";
 import type { RetryAnswer } from "../quarantine/retry.ts";
-import type { QuarantinedEvent, QuarantinePage, QuarantineSum } from "../read/quarantine.ts";
+import type { QuarantinedEvent, QuarantinePage, QuarantineSum, RecordSum } from "../read/quarantine.ts";
 
-export function listText(page: QuarantinePage, sums: readonly QuarantineSum[]): string {
-  if (sums.length === 0) return "nothing is in quarantine";
+export function listText(
+  page: QuarantinePage,
+  sums: readonly QuarantineSum[],
+  records: readonly RecordSum[],
+): string {
+  const whole = records.map(
+    (one) => `${one.records} whole records kept, ${one.reason}: weir reconcile tells what follows`,
+  );
+  if (sums.length === 0) return ["nothing is in quarantine", ...whole].join("\n");
   const rows = page.rows.map(
     (row) =>
       `${row.id}  ${row.received_at}  ${row.project}  ${row.status}  ${row.reason} ${plain(row.pointer)}  ${plain(row.detail)}`,
   );
   const counts = sums.map(({ reason, status, events }) => `${events} ${reason} ${status}`);
   const more = page.next === null ? [] : [`more: --cursor ${page.next}`];
-  return [...rows, ...more, counts.join(", ")].join("\n");
+  return [...rows, ...more, counts.join(", "), ...whole].join("\n");
 }
 
 export function showText(event: QuarantinedEvent): string {

@@ -8,7 +8,7 @@ import { quarantineReasons } from "../../shared/problem.ts";
 import { discardRows } from "../quarantine/discard.ts";
 import { retryRows } from "../quarantine/retry.ts";
 import { quarantineStatuses, type Selection } from "../quarantine/selection.ts";
-import { listQuarantine, showQuarantined, sumQuarantine } from "../read/quarantine.ts";
+import { listQuarantine, showQuarantined, sumQuarantine, sumRecords } from "../read/quarantine.ts";
 import type { Store } from "../store/store.ts";
 import { idOf, readSelection, type SelectionFlags } from "./quarantine-flags.ts";
 import { discardText, listText, retryText, showText } from "./quarantine-text.ts";
@@ -101,7 +101,8 @@ async function list(store: Store, flags: ListFlags): Promise<number> {
   const cursor = flags.cursor === undefined ? undefined : idOf(flags.cursor);
   const page = await listQuarantine(store.sql, selection, limit, cursor);
   const sums = await sumQuarantine(store.sql, selection);
-  print(flags.json === true, { ...page, sums }, () => listText(page, sums));
+  const records = await sumRecords(store.sql);
+  print(flags.json === true, { ...page, sums, records }, () => listText(page, sums, records));
   return exitCode.fine;
 }
 

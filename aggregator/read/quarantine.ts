@@ -49,6 +49,11 @@ export interface QuarantineSum {
   events: number;
 }
 
+export interface RecordSum {
+  reason: string;
+  records: number;
+}
+
 export interface QuarantinePage {
   rows: QuarantinedRow[];
   /** Where the next page begins; null on the last. */
@@ -89,6 +94,15 @@ export async function sumQuarantine(
     where ${selected(sql, selection)}
     group by reason, status
     order by events desc, reason, status`;
+}
+
+/** Records that were kept whole, since they could not be read or had another batch's id; reconcile fails by them. */
+export async function sumRecords(sql: Sql | TransactionSql): Promise<RecordSum[]> {
+  return await sql<RecordSum[]>`
+    select reason, count(*)::float8 as records
+    from quarantined_records
+    group by reason
+    order by reason`;
 }
 
 /** One row whole; undefined where there is none, or none any more. */

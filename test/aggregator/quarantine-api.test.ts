@@ -1,4 +1,6 @@
 // The quarantine over HTTP: who may look, what may change it and from where, and what is answered.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createApi } from "../../aggregator/api/app.ts";
@@ -12,6 +14,7 @@ import { systemClock } from "../../shared/clock.ts";
 import { memoryLog } from "../../shared/log/memory.ts";
 import { silentLogger } from "../../shared/logger.ts";
 import { silentMeter } from "../../shared/meter.ts";
+import { weirVersion } from "../../shared/wire/version.ts";
 import { type Embedded, startEmbedded } from "../support/embedded.ts";
 import { until } from "../support/until.ts";
 
@@ -78,6 +81,20 @@ describe("the quarantine's API", () => {
     expect(seen).toEqual(expect.arrayContaining(ids));
     expect((await get("?project=nobody")).data).toEqual([]);
     expect((await get("?to=2001-01-01")).data).toEqual([]);
+  });
+
+  it("counts the records that were kept whole beside", async () => {
+    await weir.store.sql`
+      insert into quarantined_records (log_id, partition, log_offset, reason, detail, original)
+      values ('another log', 0, 0, 'record_unreadable', '', '')`;
+    expect((await get("")).meta["records"]).toEqual([{ reason: "record_unreadable", records: 1 }]);
+    await weir.store.sql`delete from quarantined_records`;
+    expect((await get("")).meta["records"]).toEqual([]);
+  });
+
+  it("says its package's version as its own", () => {
+    const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8"));
+    expect(weirVersion).toBe(version);
   });
 
   it("shows one event whole, and only one that is there", async () => {
