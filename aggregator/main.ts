@@ -11,7 +11,8 @@ import { createApi } from "./api/app.ts";
 import { createFreshness, type Freshness } from "./completeness/freshness.ts";
 import type { Consume } from "./consume.ts";
 import { followLog } from "./follow.ts";
-import { spoolsOf } from "./ledger/spools.ts";
+import { startFolding } from "./ledger/folding.ts";
+import { proofSettings } from "./ledger/spools.ts";
 import { startRounds } from "./quarantine/automatic.ts";
 import type { Store } from "./store/store.ts";
 
@@ -25,6 +26,7 @@ export interface AggregatorConfig {
   WEIR_CANARY_SECONDS: number;
   WEIR_FRESHNESS_MAX_SECONDS: number;
   WEIR_QUARANTINE_DAYS: number;
+  WEIR_LEDGER_DAYS: number;
 }
 
 export interface StartAggregator {
@@ -82,6 +84,8 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
     if (start.listen === false) return { url: "" };
     const rounds = startRounds({ ...start, reenter: start.reenter, days: config.WEIR_QUARANTINE_DAYS });
     ends.push(() => rounds.close());
+    const folding = startFolding({ ...start, reader, days: config.WEIR_LEDGER_DAYS });
+    ends.push(() => folding.close());
     logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
     const server = serve(start, consume, reader, freshness);
     ends.push(async () => {
@@ -105,7 +109,7 @@ function serve(start: StartAggregator, consume: Consume, reader: LogReader, fres
       if (faults.length > 0) throw new WeirError("not_ready", faults.join("; "));
     },
     freshSeconds: freshness.ageSeconds,
-    spools: spoolsOf(config),
+    proof: proofSettings(config),
   });
   return Bun.serve({
     hostname: config.WEIR_HOST,

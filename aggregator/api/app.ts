@@ -10,6 +10,7 @@ import type { Reenter } from "../../shared/wire/reentry.ts";
 import { createSigner, signatureHeader } from "../../shared/wire/signature.ts";
 import { weirVersion } from "../../shared/wire/version.ts";
 import { createPages } from "../dashboard/pages.ts";
+import type { ProofSettings } from "../ledger/spools.ts";
 import { type Answer, answer, readParameters } from "../read/answer.ts";
 import { createLedgerQuestion } from "../read/ask-ledger.ts";
 import { askCompleteness, completenessRow } from "../read/completeness.ts";
@@ -45,8 +46,8 @@ export interface ApiOptions {
   /** Age of the newest stored canary; null where there is none. */
   freshSeconds?: (() => number | null) | undefined;
   version?: string | undefined;
-  /** Folders of spools on this machine, for the proof. */
-  spools?: readonly string[] | undefined;
+  /** What the proof looks into besides store and log. */
+  proof?: ProofSettings | undefined;
   /** Where an edge takes events, for the dashboard's first command. */
   edgeUrl?: string | undefined;
 }
@@ -112,7 +113,7 @@ export function createApi(options: ApiOptions): Hono {
 
   app.get("/v1/reconcile", async (context) => {
     readParameters(reconcileParameters, context.req.queries());
-    return context.json(await ask("reconcile", "", () => askReconcile(store, reader, options.spools)));
+    return context.json(await ask("reconcile", "", () => askReconcile(store, reader, options.proof)));
   });
 
   addQuarantine(app, options, ask);

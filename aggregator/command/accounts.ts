@@ -2,7 +2,7 @@
 import type { Log } from "../../shared/log/log.ts";
 import { type BatchOutcomes, countStoredEvents, outcomesOfBatches } from "../ledger/outcomes.ts";
 import { type ReconcileAnswer, reconcile } from "../ledger/reconcile.ts";
-import { type SpoolConfig, spoolsOf } from "../ledger/spools.ts";
+import { type ProofConfig, proofSettings } from "../ledger/spools.ts";
 import type { Store } from "../store/store.ts";
 
 export interface Accounts {
@@ -19,15 +19,14 @@ export async function openAccounts(
   store: Store,
   log: Log,
   project: string,
-  config: SpoolConfig,
+  config: ProofConfig,
 ): Promise<Accounts> {
   const reader = await log.reader();
-  const spools = spoolsOf(config);
   return {
     logId: reader.identity.id,
     outcomesOf: (batchIds) => outcomesOfBatches(store, batchIds),
     countStored: (lots) => countStoredEvents(store, project, lots),
-    reconcile: () => reconcile({ store, reader, spools }),
+    reconcile: () => reconcile({ store, reader, ...proofSettings(config) }),
     close: () => reader.close(),
   };
 }

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { systemClock } from "../../shared/clock.ts";
 import { exitCode, MisuseError, print, runCommand, untilStopped } from "../../shared/command.ts";
 import { reconcile } from "../ledger/reconcile.ts";
-import { spoolsOf } from "../ledger/spools.ts";
+import { proofSettings } from "../ledger/spools.ts";
 import { type LedgerAsked, ledgerParameters } from "../read/ledger.ts";
 import { reconcileText } from "./reconcile-text.ts";
 import type { AggregatorCommands } from "./register.ts";
@@ -48,12 +48,13 @@ async function run(deps: AggregatorCommands, flags: Flags): Promise<number> {
   const store = await deps.openStore();
   try {
     const reader = await (await deps.openLog()).reader();
-    const spools = [...new Set([...spoolsOf(deps.config()), ...flags.spool])];
+    const settings = proofSettings(deps.config());
+    const spools = [...new Set([...settings.spools, ...flags.spool])];
     const stop = new AbortController();
     if (flags.watch === true) void untilStopped().then(() => stop.abort());
     try {
       for (;;) {
-        const answer = await reconcile({ store, reader, spools, asked });
+        const answer = await reconcile({ store, reader, ...settings, spools, asked });
         print(flags.json === true, { ...answer }, () => reconcileText(answer));
         const code = answer.ok ? exitCode.fine : exitCode.failed;
         if (flags.watch !== true || (!answer.ok && flags.keep !== true)) return code;

@@ -4,7 +4,7 @@ import { exitCode, print, runCommand, untilStopped } from "../../shared/command.
 import { type KeyRight, keyRights } from "../../shared/event/write-key.ts";
 import type { Log } from "../../shared/log/log.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
-import type { SpoolConfig } from "../ledger/spools.ts";
+import type { ProofConfig } from "../ledger/spools.ts";
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { createKey } from "./keys.ts";
@@ -18,7 +18,7 @@ import { registerReplay } from "./register-replay.ts";
 export interface AggregatorCommands {
   openStore(url?: string, schema?: string): Promise<Store>;
   openLog(url?: string): Promise<Log>;
-  config(): SpoolConfig;
+  config(): ProofConfig;
   /** Runs `work` with the store and an edge's way back in, as an import reaches it. */
   withReenter<T>(work: (store: Store, reenter: Reenter) => Promise<T>): Promise<T>;
   /** Starts the aggregator as a process of its own. */

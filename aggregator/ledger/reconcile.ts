@@ -10,7 +10,7 @@ import { type CheckAnswer, runChecks } from "./checks.ts";
 import { type InFlight, type PartitionState, readInFlight, type UnwrittenBatch } from "./in-flight.ts";
 import { keptRecords, missedReceipts } from "./lost.ts";
 import { replacedLogs } from "./replaced.ts";
-import { readSpools, type Spooled } from "./spools.ts";
+import { type ProofSettings, readSpools, type Spooled } from "./spools.ts";
 
 /** received = stored + duplicate + quarantined + expired + erased + in_flight; all in events but `lost`. */
 export interface ReconcileAnswer {
@@ -43,15 +43,11 @@ export interface ReconcileAnswer {
   groups: AnswerRow[];
 }
 
-export interface ReconcileOptions {
+export interface ReconcileOptions extends Partial<ProofSettings> {
   store: Store;
   reader: LogReader;
-  /** Folders of spools. */
-  spools?: readonly string[] | undefined;
   /** Which sums are wanted besides. */
   asked?: LedgerAsked | undefined;
-  /** Days after which a collector with a spool must have closed it or come back. */
-  silentDays?: number | undefined;
 }
 
 /**

@@ -1,8 +1,18 @@
 // What lies in the spools of collectors: acknowledged, and not in the log for certain.
+import { ledgerDays } from "../../shared/limits.ts";
 import { readSpool, type SpoolContent } from "../../shared/spool/read.ts";
 
-export interface SpoolConfig {
+export interface ProofConfig {
   WEIR_SPOOL_DIR?: string | undefined;
+  WEIR_LEDGER_DAYS?: number | undefined;
+}
+
+/** What a proof needs to know besides store and log. */
+export interface ProofSettings {
+  /** Folders of spools. */
+  spools: readonly string[];
+  /** Days after which a collector with a spool must have closed it or come back. */
+  silentDays: number;
 }
 
 export interface Spooled extends SpoolContent {
@@ -10,9 +20,11 @@ export interface Spooled extends SpoolContent {
   places: string[];
 }
 
-/** The folders that the settings name. */
-export const spoolsOf = ({ WEIR_SPOOL_DIR: folder }: SpoolConfig): readonly string[] =>
-  folder === undefined ? [] : [folder];
+/** What the settings say of it. */
+export const proofSettings = ({
+  WEIR_SPOOL_DIR: folder,
+  WEIR_LEDGER_DAYS: silentDays = ledgerDays,
+}: ProofConfig): ProofSettings => ({ spools: folder === undefined ? [] : [folder], silentDays });
 
 /** Looks into these folders. One that cannot be read is named and counts as unreadable: it is never nought. */
 export async function readSpools(folders: readonly string[]): Promise<Spooled> {

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { LogReader } from "../../shared/log/log.ts";
 import { reconcile } from "../ledger/reconcile.ts";
+import type { ProofSettings } from "../ledger/spools.ts";
 import type { Store } from "../store/store.ts";
 import { type Answer, asProblem, iso } from "./answer.ts";
 
@@ -30,14 +31,10 @@ export const reconcileRow = z.object({
 });
 
 /** Takes as long as counting all rows takes, since it has no other bound; who asks meanwhile shares it. */
-export async function askReconcile(
-  store: Store,
-  reader: LogReader,
-  spools: readonly string[] = [],
-): Promise<Answer> {
+export async function askReconcile(store: Store, reader: LogReader, proof?: ProofSettings): Promise<Answer> {
   const as_of = iso(Date.now());
   try {
-    const answer = await reconcile({ store, reader, spools });
+    const answer = await reconcile({ store, reader, ...proof });
     const { checks, partitions: _, groups: __, unreadable_spools: ___, unaccounted, ...counts } = answer;
     const broken = checks.filter((check) => !check.ok).map((check) => check.name);
     const missing = unaccounted.join("; ") || null;
