@@ -50,7 +50,7 @@ describe("a numbered stream", () => {
         const records = Array.from({ length: 1 + below(3) }, () => {
           const known = sent[partition]!;
           if (known.length > 0 && below(6) === 0) return known[below(known.length)]!;
-          const events = Array.from({ length: 1 + below(25) }, () => sketch(below));
+          const events = Array.from({ length: 1 + below(25) }, () => sketch(below, true));
           for (const event of events) count(counted, event);
           const record = recordOf(events, { project: "p", receivedAt: noon + below(1_000) });
           known.push(record);
@@ -196,7 +196,7 @@ function random(seed: number): (bound: number) => number {
 }
 
 // Everything is a function of name and content, as it is of a fingerprint.
-function sketch(below: (bound: number) => number): Sketch {
+function sketch(below: (bound: number) => number, mayMove = false): Sketch {
   const number = below(400);
   const name = `e-${number}`;
   const isOther = number % 7 === 0 && below(2) === 0;
@@ -211,7 +211,9 @@ function sketch(below: (bound: number) => number): Sketch {
     ...(number % 17 === 0 ? { identity: "window" as const } : {}),
   };
   const at = noon - (number % 20) * 3_600_000;
-  const event: Sketch = { name, content: isOther ? "other" : "same", at, fields };
+  const movedTo = mayMove && number % 8 === 0 && below(2) === 0 ? at + 3_600_000 + below(1_000) : undefined;
+  const moved = movedTo === undefined ? {} : { movedTo };
+  const event: Sketch = { name, content: isOther ? "other" : "same", at, fields, ...moved };
   if (number % 19 === 0) {
     const refusal = { code: "invalid_value", pointer: "", detail: "" } as const;
     const place = { streamId: `s-${stream}`, seq };
