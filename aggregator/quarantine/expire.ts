@@ -36,7 +36,10 @@ const expireSome = (store: Store, before: Date): Promise<number> =>
       for update skip locked`,
   );
 
-/** Removes some rows with their events, and counts them. Answers how many there still were. */
+/**
+ * Removes some rows with their events, and counts them. Answers how many there still were. Of a batch that was
+ * named and not known to be sent the others are open again: without these it could not be sent as it was.
+ */
 export const forgetRows = (store: Store, ids: readonly string[]): Promise<number> =>
   forget(
     store,
@@ -50,7 +53,14 @@ async function forget(store: Store, due: PendingQuery<Row[]>): Promise<number> {
       delete from quarantine q
       using due
       where q.quarantine_id = due.quarantine_id
-      returning q.project_id, q.received_at, q.reason, q.identity_hash, q.fingerprint
+      returning q.project_id, q.received_at, q.reason, q.identity_hash, q.fingerprint, q.retry_batch_id
+    ),
+    reopened as (
+      update quarantine q
+      set status = 'open'
+      where q.status = 'retrying'
+        and q.retry_batch_id in (select retry_batch_id from removed)
+        and q.quarantine_id not in (select quarantine_id from due)
     ),
     forgotten as (
       delete from quarantine_actions a
