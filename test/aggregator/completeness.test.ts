@@ -127,6 +127,19 @@ describe("a numbered stream", () => {
     expect(await readCounts(store)).toMatchObject({ s: { expected: 9, seen: 8, lost: 5, gap: 0 } });
   });
 
+  it("has no gap where an event came and may not be stored any more", async () => {
+    await store.sql`insert into retained_from (project_id, retained_from) values ('p', ${new Date(noon)})`;
+    try {
+      const old = { name: "old", at: noon - 1, fields: { streamId: "s", seq: 2 } };
+      await write(store, [...numbered("s", 1, 3), old]);
+      const [ledger] = await store.sql`select stored, expired from ledger`;
+      expect(ledger).toEqual({ stored: 2, expired: 1 });
+      expect(await readCounts(store)).toMatchObject({ s: { expected: 3, seen: 3, gap: 0 } });
+    } finally {
+      await store.sql`delete from retained_from`;
+    }
+  });
+
   it("takes nothing that no row can hold, and says nothing of events without numbers", async () => {
     const refusal = { code: "invalid_value", pointer: "", detail: "" } as const;
     const places = [

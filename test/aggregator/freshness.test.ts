@@ -247,6 +247,11 @@ describe("three processes without a write key", () => {
     expect(await doctor()).toMatchObject({ state: "ok" });
   }, 60_000);
 
+  it("give nobody a key to its project", async () => {
+    const made = await processes.run(["keys", "create", "--project", canaryProject], settings);
+    expect(made).toMatchObject({ code: 2, said: expect.stringContaining("is Weir's own") });
+  }, 60_000);
+
   it("count nothing of it, and measure its age", async () => {
     const { result } = succeeded(await processes.run(["reconcile", "--json"], settings));
     expect(result).toMatchObject({ ok: true, received: 0, in_flight: 0, lost: 0 });
