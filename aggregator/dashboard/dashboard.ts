@@ -148,7 +148,8 @@ function showCommand(): void {
   const edge = document.querySelector<HTMLMetaElement>("meta[name=weir-edge]")?.content;
   const url = edge || `${location.protocol}//${location.hostname}:8787`;
   const event = `{"events":[{"type":"signup","user_id":"ada"}]}`;
-  const lines = [`curl ${url}/v1/events`, '-H "Authorization: Bearer $WRITE_KEY"', `-d '${event}'`];
+  const headers = ['-H "authorization: Bearer $WRITE_KEY"', '-H "content-type: application/json"'];
+  const lines = [`curl ${url}/v1/events`, ...headers, `-d '${event}'`];
   const command = lines.join(" \\\n  ");
   write(find("welcome-command"), command);
   find("welcome-copy").addEventListener("click", async () => {

@@ -188,7 +188,9 @@ describeInBrowser("the dashboard", () => {
   it("tells how to send the first event, and goes on when it came", async () => {
     const page = await open();
     await page.locator("#welcome").waitFor();
-    expect(await page.locator("#welcome-command").innerText()).toContain("/v1/events");
+    const command = await page.locator("#welcome-command").innerText();
+    expect(command).toContain("/v1/events");
+    expect(command).toContain("content-type: application/json");
     expect(await page.locator("#content").isVisible()).toBe(false);
     await store([{ at: ago(0), type: "first", user: "ada" }]);
     await page.locator("#newest tr", { hasText: "first" }).waitFor({ timeout: 2_000 });
