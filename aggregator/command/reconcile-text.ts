@@ -29,7 +29,12 @@ export function reconcileText(answer: ReconcileAnswer): string {
       .filter((check) => !check.ok)
       .map((check) => `check ${check.name} fails: ${JSON.stringify(check.rows[0] ?? {})}`),
   ];
-  return [line, ...parts, ...faults.filter((fault) => fault !== "")].join("\n");
+  const reports = answer.reports.map(({ name, rows }) =>
+    rows.length === 0
+      ? `report ${name}: nothing`
+      : `report ${name}: ${rows.map((row) => JSON.stringify(row)).join(" ")}`,
+  );
+  return [line, ...parts, ...faults.filter((fault) => fault !== ""), ...reports].join("\n");
 }
 
 function sumsText(sums: Sums): string {

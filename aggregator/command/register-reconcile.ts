@@ -16,6 +16,7 @@ interface Flags {
   to?: string;
   tz?: string;
   spool: string[];
+  reports?: true;
   watch?: true;
   every: string;
   keep?: true;
@@ -33,6 +34,7 @@ export function registerReconcile(program: Command, deps: AggregatorCommands): v
     .option("--to <time>", "show those received before this; a date means its end")
     .option("--tz <zone>", "time zone of dates; UTC if absent")
     .option("--spool <folder>", "look into this collector's spool, too; may be repeated", collect, [])
+    .option("--reports", "show what is no fault of ours, too: client ids that were given two times")
     .option("--watch", "look again and again; ends with 1 at the first look that does not hold")
     .option("--every <seconds>", "with --watch: seconds between two looks", "5")
     .option("--keep", "with --watch: go on where a look does not hold; the last one decides")
@@ -54,7 +56,7 @@ async function run(deps: AggregatorCommands, flags: Flags): Promise<number> {
     if (flags.watch === true) void untilStopped().then(() => stop.abort());
     try {
       for (;;) {
-        const answer = await reconcile({ store, reader, ...settings, spools, asked });
+        const answer = await reconcile({ store, reader, ...settings, spools, asked, reports: flags.reports });
         print(flags.json === true, { ...answer }, () => reconcileText(answer));
         const code = answer.ok ? exitCode.fine : exitCode.failed;
         if (flags.watch !== true || (!answer.ok && flags.keep !== true)) return code;

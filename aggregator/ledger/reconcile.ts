@@ -6,7 +6,7 @@ import { readPositions } from "../fence.ts";
 import { type LedgerAsked, ledgerRows, ledgerSpan, sumLedger } from "../read/ledger.ts";
 import type { AnswerRow } from "../read/question.ts";
 import type { Store } from "../store/store.ts";
-import { type CheckAnswer, runChecks } from "./checks.ts";
+import { type CheckAnswer, type ReportAnswer, runChecks, runReports } from "./checks.ts";
 import { type InFlight, type PartitionState, readInFlight, type UnwrittenBatch } from "./in-flight.ts";
 import { keptRecords, missedReceipts } from "./lost.ts";
 import { replacedLogs } from "./replaced.ts";
@@ -41,6 +41,8 @@ export interface ReconcileAnswer {
   checks: CheckAnswer[];
   /** The same sums for a part, or part by part, where that was asked for; the proof is over everything. */
   groups: AnswerRow[];
+  /** What sql/reports found, where that was asked for; no fault of ours. */
+  reports: ReportAnswer[];
 }
 
 export interface ReconcileOptions extends Partial<ProofSettings> {
@@ -48,6 +50,8 @@ export interface ReconcileOptions extends Partial<ProofSettings> {
   reader: LogReader;
   /** Which sums are wanted besides. */
   asked?: LedgerAsked | undefined;
+  /** Runs the reports, too. */
+  reports?: boolean | undefined;
 }
 
 /**
@@ -69,7 +73,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileAns
 
 async function compare(
   tx: TransactionSql,
-  { reader, asked, silentDays = ledgerDays }: ReconcileOptions,
+  { reader, asked, reports, silentDays = ledgerDays }: ReconcileOptions,
   spooled: Spooled,
 ): Promise<ReconcileAnswer> {
   // A recount takes as long as it takes, and reading the log too.
@@ -103,6 +107,7 @@ async function compare(
     partitions: inFlight.partitions,
     checks,
     groups: asked === undefined ? [] : await groupsOf(tx, asked, waiting),
+    reports: reports === true ? await runReports(tx) : [],
   };
 }
 

@@ -35,7 +35,15 @@ export async function askReconcile(store: Store, reader: LogReader, proof?: Proo
   const as_of = iso(Date.now());
   try {
     const answer = await reconcile({ store, reader, ...proof });
-    const { checks, partitions: _, groups: __, unreadable_spools: ___, unaccounted, ...counts } = answer;
+    const {
+      checks,
+      partitions: _,
+      groups: __,
+      reports: ____,
+      unreadable_spools: ___,
+      unaccounted,
+      ...counts
+    } = answer;
     const broken = checks.filter((check) => !check.ok).map((check) => check.name);
     const missing = unaccounted.join("; ") || null;
     const row = { ...counts, unaccounted: missing, checks: checks.length, broken: broken.join(", ") || null };
