@@ -12,6 +12,7 @@ export function tellProof(row: AnswerRow): string {
   }
   const troubles = [
     ...(row["lost"] === 0 ? [] : [`${count("lost")} records lost`]),
+    ...(row["unaccounted"] === null ? [] : [`unaccounted for: ${row["unaccounted"]}`]),
     ...(row["unreadable"] === 0 ? [] : [`${count("unreadable")} records unreadable`]),
     ...(row["reused"] === 0 ? [] : [`${count("reused")} records under another batch's id`]),
     ...(row["broken"] === null ? [] : [`broken: ${row["broken"]}`]),
