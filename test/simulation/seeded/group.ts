@@ -32,6 +32,7 @@ export function createGroup(topic: MemoryTopic, schedule: Schedule): Group {
 
   function join(place: Place, handler: ConsumerHandler, started: () => void): Member {
     let turn: Promise<void> = Promise.resolve();
+    let [told, heard] = [0, 0];
     let owned: readonly number[] = [];
     let delivery: ReturnType<typeof startDelivery> | undefined;
 
@@ -64,10 +65,16 @@ export function createGroup(topic: MemoryTopic, schedule: Schedule): Group {
 
     return {
       place,
-      tell: (next) =>
+      // An older word that comes after a newer one is not listened to.
+      tell(next) {
+        told += 1;
+        const number = told;
         place.after(schedule.between(0, 20), () => {
+          if (number < heard) return;
+          heard = number;
           turn = turn.then(() => change(next));
-        }),
+        });
+      },
     };
   }
 

@@ -55,7 +55,7 @@ export function createBroker(
       async close() {},
     }),
     outage(ms) {
-      awayUntil = schedule.now() + ms;
+      awayUntil = Math.max(awayUntil, schedule.now() + ms);
     },
     trouble: 0,
   };

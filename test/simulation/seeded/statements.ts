@@ -225,7 +225,8 @@ const keeping: Statement[] = [
     text: "insert into quarantined_records (",
     async run(asked) {
       const [, partition, offset, reason] = asked.values;
-      await insertNew(asked, asked.tables.records, "record", [[`${partition}/${offset}`, String(reason)]]);
+      const place = `${partition}/${offset}/${asked.tables.holes.length}`;
+      await insertNew(asked, asked.tables.records, "record", [[place, String(reason)]]);
       return [];
     },
   },
@@ -233,7 +234,8 @@ const keeping: Statement[] = [
     text: "insert into ledger_retransmissions (",
     async run(asked) {
       const rows = rowsOf(asked.values).map((row): [string, string] => [
-        `${row["partition"]}/${row["log_offset"]}`,
+        // Behind a rewind the same offset may come once more.
+        `${row["partition"]}/${row["log_offset"]}/${asked.tables.holes.length}`,
         String(row["batch_id"]),
       ]);
       await insertNew(asked, asked.tables.retransmissions, "retransmission", rows);

@@ -50,7 +50,7 @@ export function createClaimServer(schedule: Schedule): ClaimServer {
       claims = createMemoryClaims({ clock });
     },
     outage(ms) {
-      awayUntil = schedule.now() + ms;
+      awayUntil = Math.max(awayUntil, schedule.now() + ms);
     },
     viewOf(place) {
       const ask = <T>(call: () => Promise<T>): Promise<T> =>

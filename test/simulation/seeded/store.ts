@@ -57,7 +57,7 @@ export function createSimulatedStore(schedule: Schedule): SimulatedStore {
     ledger: ledgerOf(tables),
     inserter: inserterOf(tables),
     outage(ms) {
-      awayUntil = schedule.now() + ms;
+      awayUntil = Math.max(awayUntil, schedule.now() + ms);
       for (const session of sessions) endSession(session);
     },
     bury(place) {
