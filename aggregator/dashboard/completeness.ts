@@ -12,6 +12,8 @@ const by = find<HTMLSelectElement>("by");
 let pages = 1;
 let loading: AbortController | undefined;
 let shownMark = "";
+/** Loads not answered yet: a slow store is asked again only once it has answered. */
+let underWay = 0;
 
 /** Asks for everything and draws it; a newer call ends an older one. */
 async function load(): Promise<void> {
@@ -90,7 +92,14 @@ function showFailure(error: unknown): void {
   write(find("notice"), `${refusal.title}. ${refusal.message}`);
 }
 
-const reload = (): void => void load().catch(showFailure);
+function reload(): void {
+  underWay += 1;
+  void load()
+    .catch(showFailure)
+    .finally(() => {
+      underWay -= 1;
+    });
+}
 
 by.addEventListener("change", reload);
 find("more").addEventListener("click", () => {
@@ -105,6 +114,6 @@ find<HTMLFormElement>("token-form").addEventListener("submit", () => {
 });
 find("token").addEventListener("cancel", (event) => event.preventDefault());
 setInterval(() => {
-  if (!document.hidden && !find<HTMLDialogElement>("token").open) reload();
+  if (underWay === 0 && !document.hidden && !find<HTMLDialogElement>("token").open) reload();
 }, pollMs);
 reload();

@@ -65,6 +65,8 @@ export const completenessRow = z.object({
 export async function askCompleteness(sql: Sql, query: Query): Promise<Answer> {
   const asked = readParameters(completenessParameters, query);
   return inSnapshot(sql, async (tx) => {
+    // Compiling costs more than it saves, as in every question.
+    await tx`select set_config('jit', 'off', true)`;
     const span = await ledgerSpan(tx, asked);
     const rows =
       asked.by === "stream" ? await listStreams(tx, asked, span) : await sumStreams(tx, asked, span);
