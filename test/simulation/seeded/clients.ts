@@ -30,6 +30,8 @@ export function startClients(schedule: Schedule, edges: readonly EdgeStation[]):
   const ids = 2 + Math.floor(schedule.random() * 8);
   const requests = 3 + Math.floor(schedule.random() * 8);
   const place = createPlace(schedule);
+  // Some seeds send everything at once, so that copies meet under way.
+  const spreadMs = schedule.pick([30, 4_000]);
   for (let request = 0; request < requests; request += 1) {
     const meant = Array.from({ length: 1 + Math.floor(schedule.random() * 3) }, () => ({
       id: `e${Math.floor(schedule.random() * ids)}`,
@@ -40,7 +42,7 @@ export function startClients(schedule: Schedule, edges: readonly EdgeStation[]):
     }
     account.open += 1;
     // Leases end after 30 s, done claims after 300 s.
-    const startMs = schedule.between(0, 4_000) + schedule.pick([0, 0, 0, 0, 0, 35_000, 320_000]);
+    const startMs = schedule.between(0, spreadMs) + schedule.pick([0, 0, 0, 0, 0, 35_000, 320_000]);
     place.after(startMs, () => {
       void send(schedule, place, edges, meant, account).finally(() => {
         account.open -= 1;

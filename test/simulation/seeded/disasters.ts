@@ -62,7 +62,7 @@ export const disasters: readonly Disaster[] = [
     strike: ({ claims, schedule }) => claims.outage(schedule.between(10, 5_000)),
   },
   { name: "the log is away", strike: ({ broker, schedule }) => broker.outage(schedule.between(10, 15_000)) },
-  { name: "the store is away", strike: ({ store, schedule }) => store.outage(schedule.between(10, 8_000)) },
+  { name: "the store is away", strike: ({ store, schedule }) => store.outage(schedule.between(10, 20_000)) },
   { name: "the partitions are given out anew", strike: ({ group }) => group.share() },
   {
     name: "the log forgets",

@@ -16,6 +16,7 @@ export function createBroker(
   schedule: Schedule,
   producer: Awaited<ReturnType<Log["producer"]>>,
   landed: (record: Uint8Array) => void,
+  scatters: boolean,
 ): SimulatedBroker {
   let awayUntil = 0;
   async function append(partition: number, record: Uint8Array): Promise<void> {
@@ -51,7 +52,10 @@ export function createBroker(
   const self: SimulatedBroker = {
     producerFor: (place) => ({
       identity: producer.identity,
-      publish: (partition, record) => place.hop(() => publish(partition, new Uint8Array(record)), 0.5, 8),
+      publish(partition, record) {
+        const to = scatters ? Math.floor(schedule.random() * producer.identity.partitions) : partition;
+        return place.hop(() => publish(to, new Uint8Array(record)), 0.5, 8);
+      },
       async close() {},
     }),
     outage(ms) {

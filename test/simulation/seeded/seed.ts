@@ -20,6 +20,7 @@ import {
   startEdge,
 } from "./stations.ts";
 import { createSimulatedStore } from "./store.ts";
+import type { Twist } from "./twists.ts";
 import { createLanded, judgeRun } from "./verdict.ts";
 
 /** What a seed came to; `disasters` by name in their order. */
@@ -56,7 +57,7 @@ const stormMs = 8_000;
 const quietMs = 400_000;
 const calmMs = 30_000;
 
-export async function runSeed(seed: number): Promise<SeedRun> {
+export async function runSeed(seed: number, twist: Twist = {}): Promise<SeedRun> {
   const schedule = createSchedule(seed);
   const logPlace: MemoryPlace = new Map();
   const clock = { now: () => 0, random: (bytes: number) => new Uint8Array(bytes), sleep: async () => {} };
@@ -69,10 +70,10 @@ export async function runSeed(seed: number): Promise<SeedRun> {
   const topic = logPlace.get("weir.events")!;
   const reader = await log.reader();
   const landed = createLanded();
-  const broker = createBroker(schedule, await log.producer(), landed.add);
-  const store = createSimulatedStore(schedule);
+  const broker = createBroker(schedule, await log.producer(), landed.add, twist.scattersBatches === true);
+  const store = createSimulatedStore(schedule, twist);
   const group = createGroup(topic, schedule);
-  const claims = createClaimServer(schedule);
+  const claims = createClaimServer(schedule, twist);
   const hasSpool = schedule.chance(0.5);
   const excused = new Set<string>();
 
@@ -84,7 +85,10 @@ export async function runSeed(seed: number): Promise<SeedRun> {
     aggregators: [],
     restartCollector(at) {
       const disk = collectors[at]?.disk ?? (hasSpool ? { segments: [] } : undefined);
-      collectors[at] = { ...startCollector(`c${at}`, { schedule, broker, server: claims, disk }), disk };
+      collectors[at] = {
+        ...startCollector(`c${at}`, { schedule, broker, server: claims, disk, twist }),
+        disk,
+      };
     },
     restartEdge(at) {
       world.edges[at] = startEdge(`edge${at}`, schedule, network.fetchFrom);
@@ -108,6 +112,8 @@ export async function runSeed(seed: number): Promise<SeedRun> {
     world.restartEdge(at);
     world.restartAggregator(at);
   }
+  // Two edges seldom agree on the time, nor on whose time is to be moved.
+  if (schedule.chance(0.3)) world.edges[1]!.place.jump(schedule.between(-10_000, 10_000));
   const account = startClients(schedule, world.edges);
 
   const troubles = [broker, claims, store, network];

@@ -2,6 +2,7 @@
 // statement that is not known here fails, so none can change without the simulation noticing.
 import { fromUuid } from "../../../shared/event/bytes.ts";
 import { endSession, type Locks, type Session, type Tables, type Transaction } from "./tables.ts";
+import type { Twist } from "./twists.ts";
 
 export type Row = Record<string, unknown>;
 
@@ -12,6 +13,7 @@ export interface Asked {
   locks: Locks;
   session: Session;
   tx: Transaction | undefined;
+  twist: Twist;
 }
 
 export interface Statement {
@@ -86,7 +88,7 @@ const taking: Statement[] = [
   },
   {
     text: "with mine as ( select partition from log_positions",
-    async run({ values, tables, locks, session }) {
+    async run({ values, tables, locks, session, twist }) {
       const wanted = values.find(Array.isArray) as number[];
       const passing: Transaction = {
         session,
@@ -101,7 +103,7 @@ const taking: Statement[] = [
       passing.end.resolve();
       return wanted.map((partition) => {
         const position = tables.positions.get(partition)!;
-        position.epoch += 1n;
+        if (twist.keepsEpoch !== true) position.epoch += 1n;
         position.owner = session;
         return positionRow(partition, position);
       });
@@ -115,7 +117,7 @@ const taking: Statement[] = [
 
 const fence: Statement = {
   text: "update log_positions p set next_offset",
-  async run({ values, tables, locks, session, tx }) {
+  async run({ values, tables, locks, session, tx, twist }) {
     const moves = rowsOf(values).map((move) => ({
       partition: Number(move["partition"]),
       from: BigInt(String(move["from_offset"])),
@@ -128,11 +130,13 @@ const fence: Statement = {
       await locks.take(own(tx), `position ${partition}`);
       const position = tables.positions.get(partition);
       if (position === undefined || position.next !== from || position.epoch !== epoch) continue;
-      own(tx).moves.push({ partition, to });
-      own(tx).writes.push(() => {
+      if (twist.movesOffsetsFirst !== true) own(tx).moves.push({ partition, to });
+      const move = (): void => {
         position.next = to;
         position.owner = session;
-      });
+      };
+      if (twist.movesOffsetsFirst === true) move();
+      else own(tx).writes.push(move);
       moved.push({ partition });
     }
     return moved;

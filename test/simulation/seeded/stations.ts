@@ -20,6 +20,7 @@ import type { SimulatedBroker } from "./log.ts";
 import { createPlace, type Place } from "./place.ts";
 import type { Schedule } from "./schedule.ts";
 import type { SimulatedStore } from "./store.ts";
+import type { Twist } from "./twists.ts";
 
 export interface EdgeStation {
   place: Place;
@@ -40,14 +41,18 @@ export interface ClaimServer {
   trouble: number;
 }
 
-export function createClaimServer(schedule: Schedule): ClaimServer {
+export function createClaimServer(schedule: Schedule, twist: Twist): ClaimServer {
   const { clock } = createPlace(schedule);
-  let claims = createMemoryClaims({ clock });
+  const open = (): ClaimStore => {
+    const made = createMemoryClaims({ clock });
+    return twist.claims === undefined ? made : twist.claims(made);
+  };
+  let claims = open();
   let awayUntil = 0;
   const self: ClaimServer = {
     trouble: 0,
     flush() {
-      claims = createMemoryClaims({ clock });
+      claims = open();
     },
     outage(ms) {
       awayUntil = Math.max(awayUntil, schedule.now() + ms);
@@ -80,13 +85,14 @@ export interface CollectorParts {
   server: ClaimServer;
   /** What is left of the start before; undefined for a collector without a spool. */
   disk: Disk | undefined;
+  twist: Twist;
 }
 
 /** So little that some seeds fill it. */
 const spoolBytesMax = 4_000;
 
 export function startCollector(name: string, parts: CollectorParts): CollectorStation {
-  const { schedule, broker, server, disk } = parts;
+  const { schedule, broker, server, disk, twist } = parts;
   const place = createPlace(schedule);
   const { clock } = place;
   const claims = withBreaker(server.viewOf(place), { clock });
@@ -97,7 +103,9 @@ export function startCollector(name: string, parts: CollectorParts): CollectorSt
   const drain = spool && startDrain({ spool, producer, receipts, settler, clock });
   const overflow = spool && drain && { spool, drain, now: clock.now };
   const publisher = createPublisher({ producer, receipts, overflow });
-  return { place, collect: createCollect({ claims, publisher, settler, clock }) };
+  const twisted = twist.publisher?.(publisher, settler) ?? publisher;
+  const collect = createCollect({ claims, publisher: twisted, settler, clock });
+  return { place, collect: twist.collect?.(collect) ?? collect };
 }
 
 export function startEdge(

@@ -19,6 +19,7 @@ import {
   type Tables,
   type Transaction,
 } from "./tables.ts";
+import type { Twist } from "./twists.ts";
 
 export interface SimulatedStore {
   tables: Tables;
@@ -42,9 +43,9 @@ interface SimulatedTransaction {
   step: Step;
 }
 
-export function createSimulatedStore(schedule: Schedule): SimulatedStore {
+export function createSimulatedStore(schedule: Schedule, twist: Twist): SimulatedStore {
   const tables = emptyTables();
-  const locks = createLocks();
+  const locks = createLocks(twist.leavesMovedUnlocked === true ? "moved" : undefined);
   const sessions = new Set<Session>();
   const over = Promise.withResolvers<never>();
   over.promise.catch(() => {});
@@ -54,7 +55,7 @@ export function createSimulatedStore(schedule: Schedule): SimulatedStore {
   const self: SimulatedStore = {
     tables,
     storeFor,
-    ledger: ledgerOf(tables),
+    ledger: twist.ledger?.(ledgerOf(tables)) ?? ledgerOf(tables),
     inserter: inserterOf(tables),
     outage(ms) {
       awayUntil = Math.max(awayUntil, schedule.now() + ms);
@@ -80,12 +81,13 @@ export function createSimulatedStore(schedule: Schedule): SimulatedStore {
       return own;
     };
     const pool = sqlOf(
-      (work) => hop(place, () => work({ tables, locks, session: session(), tx: undefined })),
+      (work) => hop(place, () => work({ tables, locks, twist, session: session(), tx: undefined })),
       async () => {
         throw new Error("the pool writes nothing here");
       },
     );
-    const step: Step = (work) => hop(place, () => work({ tables, locks, session: session(), tx: undefined }));
+    const step: Step = (work) =>
+      hop(place, () => work({ tables, locks, twist, session: session(), tx: undefined }));
     const writer = sqlOf(step, (work) => begin(place, session, work));
     return {
       label: "simulated:",
@@ -130,7 +132,7 @@ export function createSimulatedStore(schedule: Schedule): SimulatedStore {
       const run = (): Promise<Awaited<ReturnType<typeof statement>>> =>
         hop(place, () => {
           if (tx.isOver) throw lost();
-          return statement({ tables, locks, session: tx.session, tx });
+          return statement({ tables, locks, twist, session: tx.session, tx });
         }).catch((error: unknown) => {
           if (!tx.isOver) endSession(tx.session);
           throw error;
