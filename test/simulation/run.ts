@@ -1,29 +1,95 @@
 // Runs the simulation: `npm run simulate [-- --seeds N] [--seed S] [--json] [--mutants]`.
-import { runSeed } from "./seeded/seed.ts";
+import { appendFileSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { runSeed, type SeedRun } from "./seeded/seed.ts";
+import { type Twist, twists } from "./seeded/twists.ts";
 
 const words = process.argv.slice(2);
+const isJson = words.includes("--json");
 const wordAfter = (name: string): string | undefined =>
   words.includes(name) ? words[words.indexOf(name) + 1] : undefined;
-const from = Number(wordAfter("--from") ?? 1);
-const seeds = Number(wordAfter("--seeds") ?? 1000);
-const began = performance.now();
-let bad = 0;
-let sum = { sent: 0, acked: 0, stored: 0 };
-const one = wordAfter("--seed");
-if (one !== undefined) console.log(await runSeed(Number(one)));
-else
-  for (let seed = from; seed < from + seeds; seed += 1) {
-    const run = await runSeed(seed);
-    sum = { sent: sum.sent + run.sent, acked: sum.acked + run.acked, stored: sum.stored + run.stored };
-    if (run.faults.length > 0) {
-      bad += 1;
-      if (bad < 20) console.log(seed, run.faults.slice(0, 4), run.disasters);
+const numberAfter = (name: string, otherwise: number): number => Number(wordAfter(name) ?? otherwise);
+const keptFile = join(import.meta.dirname, "seeds.txt");
+
+/** Seeds that failed once, tried first in every run. */
+const kept = readFileSync(keptFile, "utf8")
+  .split("\n")
+  .filter((line) => /^\d+$/.test(line))
+  .map(Number);
+
+const seeds = numberAfter("--seeds", 1_000);
+const first = numberAfter("--from", 1);
+const seed = numberAfter("--seed", 0);
+if (![seeds, first, seed].every(Number.isSafeInteger) || seeds < 1) {
+  console.error("--seeds, --from and --seed take whole numbers");
+  process.exit(2);
+}
+process.exit(await main());
+
+async function main(): Promise<number> {
+  if (words.includes("--mutants")) return await tryMutants();
+  if (wordAfter("--seed") !== undefined) return tell(seed, await runSeed(seed));
+  return await trySeeds();
+}
+
+async function trySeeds(): Promise<number> {
+  const began = performance.now();
+  const sum = { sent: 0, acked: 0, stored: 0, disasters: 0 };
+  let violations = 0;
+  const all = [...kept, ...Array.from({ length: seeds }, (_, at) => first + at)];
+  for (const [count, one] of all.entries()) {
+    const run = await runSeed(one);
+    sum.sent += run.sent;
+    sum.acked += run.acked;
+    sum.stored += run.stored;
+    sum.disasters += run.disasters.length;
+    if (tell(one, run) === 1) {
+      violations += 1;
+      if (!kept.includes(one)) appendFileSync(keptFile, `${one}\n`);
     }
+    if ((count + 1) % 1_000 === 0) console.error(`${count + 1} seeds, ${violations} violations`);
   }
-console.log({
-  bad,
-  ...sum,
-  seconds: (performance.now() - began) / 1000,
-  seedsPerMinute: (seeds / (performance.now() - began)) * 60_000,
-});
-process.exit(bad > 0 ? 1 : 0);
+  const seconds = (performance.now() - began) / 1_000;
+  const rate = Math.round((all.length / seconds) * 60);
+  console.error(
+    `${all.length} seeds in ${seconds.toFixed(1)} s, ${rate} a minute: ${sum.sent} events, sent and ` +
+      `acknowledged ${sum.acked} times, ${sum.stored} stored, ${sum.disasters} disasters`,
+  );
+  console.log(isJson ? JSON.stringify({ seeds, violations }) : `${seeds} seeds, ${violations} violations`);
+  return violations === 0 ? 0 : 1;
+}
+
+// Says what a seed broke, and the one line that repeats it; answers the exit code.
+function tell(one: number, { faults, disasters }: SeedRun): number {
+  if (faults.length === 0) {
+    if (words.includes("--seed"))
+      console.log(isJson ? JSON.stringify({ seeds: 1, violations: 0 }) : "0 violations");
+    return 0;
+  }
+  for (const fault of faults) console.error(`seed ${one}: ${fault}`);
+  console.error(`seed ${one}: ${disasters.join(", ") || "no disaster"}`);
+  console.error(`repeat it: npm run simulate -- --seed ${one}`);
+  if (words.includes("--seed"))
+    console.log(isJson ? JSON.stringify({ seeds: 1, violations: 1 }) : "1 violation");
+  return 1;
+}
+
+async function tryMutants(): Promise<number> {
+  let missed = 0;
+  for (const [name, twist] of Object.entries(twists)) {
+    const found = await seedsUntilCaught(twist);
+    if (found === undefined) missed += 1;
+    const line = { mutant: name, seeds: found?.seeds ?? null, violation: found?.fault ?? null };
+    if (isJson) console.log(JSON.stringify(line));
+    else console.log(`${name.padEnd(32)} ${found?.seeds ?? "not caught"} ${found?.fault ?? ""}`);
+  }
+  return missed === 0 ? 0 : 1;
+}
+
+async function seedsUntilCaught(twist: Twist): Promise<{ seeds: number; fault: string } | undefined> {
+  for (let count = 1; count <= seeds; count += 1) {
+    const [fault] = (await runSeed(first + count - 1, twist)).faults;
+    if (fault !== undefined) return { seeds: count, fault };
+  }
+  return undefined;
+}
