@@ -41,18 +41,29 @@ export async function settleMoved(tx: TransactionSql, plan: Plan, found: boolean
   if (!found && moved.length === 0) return;
   const known = found ? await movedKeys(tx, plan.kept) : new Map<string, string>();
   const originals = plan.kept.flatMap((one) => known.get(hashOf(one)) ?? one.unmovedKey ?? []);
-  const stored = await storedFingerprints(tx, [...new Set(originals)]);
-  for (const one of plan.kept) {
+  judgeMoved(plan, known, await storedFingerprints(tx, [...new Set(originals)]));
+  await enter(
+    tx,
+    moved.filter((one) => one.fate === "stored"),
+  );
+}
+
+/**
+ * The rule by itself: `known` has the ids of moved events by identity hash, `stored` the fingerprints of
+ * those ids and of unmoved ones. What is a copy of either is a duplicate, still to be judged.
+ */
+export function judgeMoved(
+  { kept }: Plan,
+  known: ReadonlyMap<string, string>,
+  stored: ReadonlyMap<string, Buffer>,
+): void {
+  for (const one of kept) {
     const original = known.get(hashOf(one)) ?? one.unmovedKey;
     if (original === undefined || one.fate !== "stored") continue;
     one.stored = stored.get(original);
     // Known as moved and yet not stored: it was removed since, and its copies stay out with it.
     if (one.stored !== undefined || known.has(hashOf(one))) one.fate = "duplicate";
   }
-  await enter(
-    tx,
-    moved.filter((one) => one.fate === "stored"),
-  );
 }
 
 async function movedKeys(tx: TransactionSql, kept: readonly Candidate[]): Promise<Map<string, string>> {
