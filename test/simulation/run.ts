@@ -1,6 +1,7 @@
-// Runs the simulation: `npm run simulate [-- --seeds N] [--seed S] [--json] [--mutants]`.
+// Runs the simulation: `npm run simulate [-- --seeds N] [--seed S] [--mutants] [--explore [--long]] [--json]`.
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { exploreAll } from "./explore.ts";
 import { runSeed, type SeedRun } from "./seeded/seed.ts";
 import { type Twist, twists } from "./seeded/twists.ts";
 
@@ -27,6 +28,7 @@ if (![seeds, first, seed].every(Number.isSafeInteger) || seeds < 1) {
 process.exit(await main());
 
 async function main(): Promise<number> {
+  if (words.includes("--explore")) return await exploreWorlds();
   if (words.includes("--mutants")) return await tryMutants();
   if (wordAfter("--seed") !== undefined) return tell(seed, await runSeed(seed));
   return await trySeeds();
@@ -72,6 +74,13 @@ function tell(one: number, { faults, disasters }: SeedRun): number {
   if (words.includes("--seed"))
     console.log(isJson ? JSON.stringify({ seeds: 1, violations: 1 }) : "1 violation");
   return 1;
+}
+
+async function exploreWorlds(): Promise<number> {
+  const { violations, unseen } = await exploreAll(words.includes("--long"), (line) =>
+    console.log(isJson ? JSON.stringify(line) : Object.values(line).filter(Boolean).join("  ")),
+  );
+  return violations + unseen === 0 ? 0 : 1;
 }
 
 async function tryMutants(): Promise<number> {
