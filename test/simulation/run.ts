@@ -2,6 +2,8 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { exploreAll } from "./explore.ts";
+import { explore } from "./explorer.ts";
+import { mutants, sound } from "./rules.ts";
 import { runSeed, type SeedRun } from "./seeded/seed.ts";
 import { type Twist, twists } from "./seeded/twists.ts";
 
@@ -11,6 +13,9 @@ const wordAfter = (name: string): string | undefined =>
   words.includes(name) ? words[words.indexOf(name) + 1] : undefined;
 const numberAfter = (name: string, otherwise: number): number => Number(wordAfter(name) ?? otherwise);
 const keptFile = join(import.meta.dirname, "seeds.txt");
+
+/** A world of the explorer is left after so many states. */
+const statesMax = 1_000_000;
 
 /** Seeds that failed once, tried first in every run. */
 const kept = readFileSync(keptFile, "utf8")
@@ -78,19 +83,25 @@ function tell(one: number, { faults, disasters }: SeedRun): number {
 
 async function exploreWorlds(): Promise<number> {
   const { violations, unseen } = await exploreAll(words.includes("--long"), (line) =>
-    console.log(isJson ? JSON.stringify(line) : Object.values(line).filter(Boolean).join("  ")),
+    console.log(JSON.stringify(line)),
   );
+  console.log(JSON.stringify({ violations, unseen }));
   return violations + unseen === 0 ? 0 : 1;
 }
 
+// What each planted fault took: states of the explorer, and seeds of the simulation. One of both must see it.
 async function tryMutants(): Promise<number> {
   let missed = 0;
   for (const [name, twist] of Object.entries(twists)) {
-    const found = await seedsUntilCaught(twist);
-    if (found === undefined) missed += 1;
-    const line = { mutant: name, seeds: found?.seeds ?? null, violation: found?.fault ?? null };
-    if (isJson) console.log(JSON.stringify(line));
-    else console.log(`${name.padEnd(32)} ${found?.seeds ?? "not caught"} ${found?.fault ?? ""}`);
+    const chance = await seedsUntilCaught(twist);
+    const { rules, cast } = mutants[name]!;
+    const { states, violation } = await explore(cast, { ...sound, ...rules }, statesMax);
+    const [caughtBySeeds, caughtByStates] = [chance?.seeds ?? null, violation === undefined ? null : states];
+    if (caughtBySeeds === null && caughtByStates === null) missed += 1;
+    const what = violation?.what ?? chance?.fault ?? null;
+    const line = { mutant: name, seeds: caughtBySeeds, states: caughtByStates, violation: what };
+    const text = `${name.padEnd(32)} seeds ${line.seeds ?? "–"}, states ${line.states ?? "–"}: ${what ?? "NOT CAUGHT"}`;
+    console.log(isJson ? JSON.stringify(line) : text);
   }
   return missed === 0 ? 0 : 1;
 }
