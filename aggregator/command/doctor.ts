@@ -35,12 +35,13 @@ function flavourAdvice(store: Store): string {
 }
 
 async function examineTables(store: Store, expected: Expected): Promise<Finding[]> {
-  const [tables] = await store.sql`select to_regclass('canaries') is not null as made`;
+  const [tables] = await store.sql`select to_regclass('ledger_hours') is not null as made`;
   if (tables?.["made"] !== true) {
     return [{ name: "schema", state: "bad", found: "tables are missing", advice: "run weir migrate" }];
   }
   const [keys] = await store.sql`select count(*)::int as held from write_keys where revoked_at is null`;
-  const [newest] = await store.sql`select max(stored_at) as stored_at from ledger`;
+  const [newest] = await store.sql`
+    select greatest(max(stored_at), (select max(newest_stored_at) from ledger_hours)) as stored_at from ledger`;
   const held = Number(keys?.["held"]);
   const storedAt = newest?.["stored_at"];
   return [

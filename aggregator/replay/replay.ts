@@ -116,7 +116,7 @@ async function beginRebuild(into: Store, { identity }: LogReader): Promise<strin
   const [found] = await into.sql`
     select
       (select max(replay_id)::text from replays where way = 'rebuild' and log_id = ${identity.id}) as begun,
-      exists (select 1 from ledger) or exists (select 1 from events) as filled`;
+      exists (select 1 from ledger_counts) or exists (select 1 from events) as filled`;
   if (found?.["begun"] != null) return String(found["begun"]);
   if (found?.["filled"] === true) {
     throw new ReplayError("target_foreign", "the target has rows that no replay of this log has written");
@@ -147,7 +147,7 @@ async function isMigrated(store: Store): Promise<boolean> {
 }
 
 async function hasWritten(store: Store): Promise<boolean> {
-  const [row] = await store.sql`select exists (select 1 from ledger) as filled`;
+  const [row] = await store.sql`select exists (select 1 from ledger_counts) as filled`;
   return row?.["filled"] === true;
 }
 

@@ -78,6 +78,21 @@ describe("weir reconcile", () => {
     expect(said).toContain("a spool cannot be looked into");
   });
 
+  it("ends with 1 and says so where the log was made anew", async () => {
+    await store.sql`
+      insert into log_replacements (topic, log_id, replaced_by) values ('weir.events', 'old', 'new')`;
+    const { code, said } = await weir();
+    await store.sql`delete from log_replacements`;
+    expect(code).toBe(1);
+    expect(said).toContain("the log old was made anew as new");
+  });
+
+  it("reports what is no fault of ours, and ends with 0", async () => {
+    const { code, said } = await weir("--reports");
+    expect(code).toBe(0);
+    expect(said).toContain("report restamped: nothing");
+  });
+
   const watch = (...words: string[]) => {
     const { PATH = "", HOME = "" } = process.env;
     const child: ChildProcess = spawn(
