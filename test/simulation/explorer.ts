@@ -1,7 +1,10 @@
 // Walks through every state a small world can come to, and tells the shortest way to one that may not be.
 import { type Copy, createJudge, type Judgement } from "./judge.ts";
 import type { Rules } from "./rules.ts";
-import { type Cast, createWorld, type State, sequencesOf } from "./world.ts";
+import { createStates, type States } from "./states.ts";
+import { type Cast, createWorld, sequencesOf } from "./world.ts";
+
+type World = ReturnType<typeof createWorld>;
 
 export interface Explored {
   /** States seen, the one that may not be included. */
@@ -11,38 +14,26 @@ export interface Explored {
   isWhole: boolean;
 }
 
-interface Node {
-  state: State;
-  label: string;
-  before: Node | undefined;
-}
-
 /** Breadth first, so that the first violation is one of the shortest. Ends after `statesMax` states. */
 export async function explore(cast: Cast, rules: Rules, statesMax: number): Promise<Explored> {
   const world = await openWorld(cast, rules);
-  const known = new Set<string>();
-  const first: Node = { state: world.begin(), label: "", before: undefined };
-  known.add(keyOf(first.state));
-  let edge = [first];
-  while (edge.length > 0) {
-    const further: Node[] = [];
-    for (const node of edge) {
-      for (const { state, label } of world.next(node.state)) {
-        const key = keyOf(state);
-        if (known.has(key)) continue;
-        known.add(key);
-        const reached: Node = { state, label, before: node };
-        const what = world.violation(state);
-        if (what !== undefined) {
-          return { states: known.size, violation: { what, steps: wayTo(reached) }, isWhole: false };
-        }
-        if (known.size >= statesMax) return { states: known.size, violation: undefined, isWhole: false };
-        further.push(reached);
+  const first = world.begin();
+  const states = createStates(first.length);
+  states.enter(first, -1);
+  for (let from = 0; from < states.count(); from += 1) {
+    for (const { state } of world.next(states.at(from))) {
+      const place = states.enter(state, from);
+      if (place < 0) continue;
+      const what = world.violation(state);
+      if (what !== undefined) {
+        const violation = { what, steps: wayTo(states, world, place) };
+        return { states: states.count(), violation, isWhole: false };
       }
+      if (states.count() >= statesMax)
+        return { states: states.count(), violation: undefined, isWhole: false };
     }
-    edge = further;
   }
-  return { states: known.size, violation: undefined, isWhole: true };
+  return { states: states.count(), violation: undefined, isWhole: true };
 }
 
 async function openWorld(cast: Cast, rules: Rules) {
@@ -54,13 +45,14 @@ async function openWorld(cast: Cast, rules: Rules) {
   );
 }
 
-const keyOf = (state: State): string =>
-  Buffer.from(state.buffer, state.byteOffset, state.length).toString("latin1");
-
-function wayTo(node: Node): string[] {
+// The names of the steps are not kept: each is found again by taking every step from where it began.
+function wayTo(states: States, world: World, last: number): string[] {
   const steps: string[] = [];
-  for (let one: Node | undefined = node; one?.before !== undefined; one = one.before)
-    steps.unshift(one.label);
+  for (let place = last; states.cameFrom(place) >= 0; place = states.cameFrom(place)) {
+    const reached = Buffer.from(states.at(place));
+    const step = world.next(states.at(states.cameFrom(place))).find(({ state }) => reached.equals(state));
+    steps.unshift(step!.label);
+  }
   return steps;
 }
 

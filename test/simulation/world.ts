@@ -49,6 +49,10 @@ const at = {
 };
 const size = 74 + aggregatorsMax * 8;
 
+/** What is still to come of an attempt: the claims' word, and a record that was given up. */
+const settling = 1;
+const onItsWay = 2;
+
 const phase = { unsent: 0, received: 1, decided: 2, published: 3, spooled: 4, over: 5 } as const;
 const stage = { none: 0, begun: 1, written: 2 } as const;
 const lock = { none: 0, shared: 1, alone: 2 } as const;
@@ -116,7 +120,7 @@ export function createWorld(cast: Cast, rules: Rules, judgements: Judgements) {
   const isUnderWay = (state: State): boolean =>
     copies.some((_, batch) =>
       Array.from({ length: attempts }, (_unused, attempt) => taskAt(batch, attempt)).some(
-        (task) => state[task] !== phase.over || state[task + 2] === 1,
+        (task) => state[task] !== phase.over || state[task + 2] !== 0,
       ),
     );
 
@@ -147,10 +151,17 @@ export function createWorld(cast: Cast, rules: Rules, judgements: Judgements) {
     const over = (made: State): void => {
       made[task] = phase.over;
     };
-    if (state[task + 2] === 1) {
+    if ((state[task + 2]! & settling) !== 0) {
       add(`${name}: settled`, 0, (made) => {
-        made[task + 2] = 0;
+        made[task + 2] = made[task + 2]! & ~settling;
         settle(made, batch);
+      });
+    }
+    const partition = rules.partitionOf(batch, attempt);
+    if ((state[task + 2]! & onItsWay) !== 0 && hasRoom(state, partition)) {
+      add(`${name}: comes through late, to ${partition}`, 0, (made) => {
+        append(made, partition, batch, made[task + 1]!);
+        made[task + 2] = made[task + 2]! & ~onItsWay;
       });
     }
     switch (state[task]) {
@@ -218,18 +229,18 @@ export function createWorld(cast: Cast, rules: Rules, judgements: Judgements) {
           made[spool] = made[spool]! + 1;
           made[spool + made[spool]!] = batch * 8 + code;
           made[task] = phase.spooled;
-          if (rules.settlesAtSpool && isPublished) made[task + 2] = 1;
+          if (rules.settlesAtSpool && isPublished) made[task + 2] = made[task + 2]! | settling;
           return;
         }
       }
       made[task] = phase.over;
-      if (rules.settlesUnpublished && isPublished) made[task + 2] = 1;
+      if (rules.settlesUnpublished && isPublished) made[task + 2] = made[task + 2]! | settling;
     };
     if (hasRoom(state, partition)) {
       add(`${name}: published to ${partition}`, 0, (made) => {
         append(made, partition, batch, code);
         made[task] = phase.published;
-        if (isPublished) made[task + 2] = 1;
+        if (isPublished) made[task + 2] = made[task + 2]! | settling;
       });
       add(`${name}: published to ${partition}, and nobody is told`, 1, (made) => {
         append(made, partition, batch, code);
@@ -237,6 +248,10 @@ export function createWorld(cast: Cast, rules: Rules, judgements: Judgements) {
       });
     }
     add(`${name}: its publish is lost, and nobody is told`, 1, fail);
+    add(`${name}: its publish is given up, and still on its way`, 1, (made) => {
+      fail(made);
+      made[task + 2] = made[task + 2]! | onItsWay;
+    });
     if (!cast.hasSpool) {
       add(`${name}: its publish is refused`, 1, (made) => {
         made[task] = phase.over;
@@ -252,11 +267,20 @@ export function createWorld(cast: Cast, rules: Rules, judgements: Judgements) {
       for (let attempt = 0; attempt < attempts; attempt += 1)
         if (collectorOf(batch, attempt) === collector) own.push(taskAt(batch, attempt));
     const isBusy = (task: number): boolean =>
-      (state[task]! > phase.unsent && state[task]! < phase.over) || state[task + 2] === 1;
+      (state[task]! > phase.unsent && state[task]! < phase.over) || (state[task + 2]! & settling) !== 0;
     if (own.some(isBusy)) {
-      add(`collector ${collector} is killed`, 1, (made) => {
-        for (const task of own.filter(isBusy)) made.set([phase.over, 0, 0], task);
-      });
+      const kill = (made: State, sent: number): void => {
+        for (const task of own.filter(isBusy)) {
+          const left = (made[task + 2]! & onItsWay) | (made[task] === phase.decided ? sent : 0);
+          made.set([phase.over, left === 0 ? 0 : made[task + 1]!, left], task);
+        }
+      };
+      add(`collector ${collector} is killed`, 1, (made) => kill(made, 0));
+      if (own.some((task) => state[task] === phase.decided)) {
+        add(`collector ${collector} is killed, what it sent is on its way`, 1, (made) =>
+          kill(made, onItsWay),
+        );
+      }
     }
     const spool = spoolAt(collector);
     if (state[spool] === 0) return;
