@@ -181,7 +181,8 @@ describeInBrowser("the dashboard", () => {
       String(before + 1),
       { timeout: 2_000 },
     );
-    expect(await term(page, "stored").innerText()).toBe("61");
+    // The line asks by a clock of its own.
+    await expect.poll(() => term(page, "stored").innerText(), soon).toBe("61");
     expect(await rowsOf(page).first().innerText()).toMatch(/hello_there\s+ada\s+Iceland/);
   });
 
