@@ -73,10 +73,11 @@ export const disasters: readonly Disaster[] = [
     },
   },
   {
-    // It takes nothing until everybody who reads it has looked at it again.
+    // It takes nothing until everybody who reads it has looked at it again: records put where others were
+    // read before are not told from those by anybody who looks later.
     name: "the log becomes shorter",
     strike({ schedule, topic, broker, group, cut }) {
-      broker.outage(30_000);
+      broker.outage(60_000);
       cut(Math.floor(schedule.random() * topic.kept.length), 1 + Math.floor(schedule.random() * 3));
       group.share();
     },

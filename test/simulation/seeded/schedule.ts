@@ -72,8 +72,8 @@ export function createSchedule(seed: number): Schedule {
     run(isOver, untilMs) {
       drainMicrotasks();
       while (!isOver()) {
-        const due = pop();
-        if (due === undefined || due.at > untilMs) return false;
+        if (heap[0] === undefined || heap[0].at > untilMs) return false;
+        const due = pop()!;
         now = due.at;
         due.act();
         drainMicrotasks();

@@ -1,9 +1,10 @@
 // One seed: a world is built, things go wrong in it, then everything heals, and what is left is judged.
 import { bodyOf, decodeRecord, isDecoded } from "../../../aggregator/decode.ts";
 import { forgetBefore, type MemoryPlace, type MemoryTopic, memoryLog } from "../../../shared/log/memory.ts";
-import { isPublished } from "../../../shared/wire/batch.ts";
+import { isPublished, outcome } from "../../../shared/wire/batch.ts";
 import { unpackEvent } from "../../../shared/wire/packed-event.ts";
 import { startClients } from "./clients.ts";
+import { digestAtOnce } from "./digest.ts";
 import { type Disaster, disasters } from "./disasters.ts";
 import type { Disk } from "./disk.ts";
 import { createGroup } from "./group.ts";
@@ -58,6 +59,15 @@ const quietMs = 400_000;
 const calmMs = 30_000;
 
 export async function runSeed(seed: number, twist: Twist = {}): Promise<SeedRun> {
+  const restore = digestAtOnce();
+  try {
+    return await run(seed, twist);
+  } finally {
+    restore();
+  }
+}
+
+async function run(seed: number, twist: Twist): Promise<SeedRun> {
   const schedule = createSchedule(seed);
   const logPlace: MemoryPlace = new Map();
   const clock = { now: () => 0, random: (bytes: number) => new Uint8Array(bytes), sleep: async () => {} };
@@ -142,7 +152,12 @@ export async function runSeed(seed: number, twist: Twist = {}): Promise<SeedRun>
   const calmAt = schedule.now() + calmMs;
   schedule.after(calmMs + 1, () => {});
   const isQuiet = schedule.run(() => schedule.now() > calmAt && isStill(), calmAt + quietMs);
-  const faults = [...store.faults, ...network.faults, ...judgeRun(account, store.tables, topic, excused)];
+  const faults = [
+    ...store.faults,
+    ...network.faults,
+    ...judgeRun(account, store.tables, topic, excused),
+    ...landed.missing(),
+  ];
   if (!isQuiet) faults.unshift("it never comes to rest");
   store.close();
   schedule.run(() => true, 0);
@@ -159,6 +174,8 @@ function excuse(partition: number, record: Parameters<typeof decodeRecord>[1], e
   const decoded = decodeRecord(partition, record);
   if (!isDecoded(decoded)) return;
   decoded.record.outcomes.forEach((code, index) => {
-    if (isPublished(code)) excused.add(unpackEvent(bodyOf(decoded, index)).eventId ?? "");
+    const body = bodyOf(decoded, index);
+    if (isPublished(code)) excused.add(unpackEvent(body).eventId ?? "");
+    else if (code === outcome.refused) excused.add(JSON.parse(Buffer.from(body).toString()).event_id);
   });
 }

@@ -27,21 +27,28 @@ export function judgeRun(
   }
   const kept = new Set<string>();
   for (const { reason, original } of tables.quarantine.values()) {
-    const event = unpackEvent(Buffer.from(original, "base64"));
-    if (reason !== "conflict") wrong.push(`${event.eventId} is in quarantine as ${reason}`);
-    kept.add(`${event.eventId}/${contentOf(event.payload)}`);
+    const bytes = Buffer.from(original, "base64");
+    if (reason === "conflict") {
+      const event = unpackEvent(bytes);
+      kept.add(`${event.eventId}/${contentOf(event.payload)}`);
+    } else {
+      const event = JSON.parse(bytes.toString()) as { event_id: string; type?: string };
+      if (event.type !== undefined)
+        wrong.push(`${event.event_id} is a good event in quarantine as ${reason}`);
+      kept.add(event.event_id);
+    }
   }
-  for (const { id, content } of account.acked) {
-    if (excused.has(id) || stored.get(id) === content) continue;
-    if (!(stored.has(id) && kept.has(`${id}/${content}`)))
-      wrong.push(`${id}/${content} was acknowledged and is nowhere`);
+  for (const { id, content, isBroken } of account.acked) {
+    if (excused.has(id)) continue;
+    const isKept = isBroken ? kept.has(id) : stored.has(id) && kept.has(`${id}/${content}`);
+    if (stored.get(id) !== content && !isKept) wrong.push(`${id}/${content} was acknowledged and is nowhere`);
   }
   return [...wrong, ...ledgerFaults(tables), ...offsetFaults(tables, topic)];
 }
 
 function ledgerFaults(tables: Tables): string[] {
   const wrong: string[] = [];
-  const sum = { stored: 0, conflict: 0 };
+  const sum = { stored: 0, kept: 0 };
   for (const [batchId, { decoded, tally }] of tables.ledger) {
     const { outcomes } = decoded.record;
     const published = outcomes.filter(isPublished).length;
@@ -49,12 +56,13 @@ function ledgerFaults(tables: Tables): string[] {
     if (published !== stored + duplicate_stored + conflict + unwritable + expired + erased)
       wrong.push(`batch ${batchId} does not close`);
     sum.stored += stored;
-    sum.conflict += conflict;
+    const refused = outcomes.filter((code) => code === outcome.refused).length;
+    sum.kept += conflict + refused - tally.refused_duplicate;
   }
   if (sum.stored !== tables.events.size)
     wrong.push(`the ledger says ${sum.stored} stored, and ${tables.events.size} are`);
-  if (sum.conflict !== tables.quarantine.size)
-    wrong.push(`the ledger says ${sum.conflict} conflicts, and ${tables.quarantine.size} are kept`);
+  if (sum.kept !== tables.quarantine.size)
+    wrong.push(`the ledger says ${sum.kept} quarantined, and ${tables.quarantine.size} are`);
   return wrong;
 }
 
@@ -81,24 +89,39 @@ function offsetFaults(tables: Tables, topic: MemoryTopic): string[] {
   });
 }
 
-/** What a claim may call a duplicate: identities with their content that a record in the log holds. */
+/** What the log has taken, whether or not it has kept it. */
 export interface Landed {
   add(record: Uint8Array): void;
+  /** Whether a record holds this event with this content, so that a claim may call it a duplicate. */
   has(hashes: Uint8Array, fingerprints: Uint8Array, index: number): boolean;
+  /** Numbers below the lowest open one of their collector's start that came in no record and were not given up. */
+  missing(): string[];
 }
 
 export function createLanded(): Landed {
   const known = new Set<string>();
+  const starts = new Map<string, { told: Set<number>; lowestOpen: number }>();
   const keyOf = (hashes: Uint8Array, fingerprints: Uint8Array, index: number): string =>
     toHex(hashes.subarray(index * 16, index * 16 + 16)) +
     toHex(fingerprints.subarray(index * 8, index * 8 + 8));
   return {
     add(record) {
-      const { batch, outcomes } = unpackRecord(record);
+      const { batch, outcomes, receipt } = unpackRecord(record);
       outcomes.forEach((code, index) => {
-        if (code <= outcome.unchecked) known.add(keyOf(batch.hashes, batch.fingerprints, index));
+        if (isPublished(code)) known.add(keyOf(batch.hashes, batch.fingerprints, index));
       });
+      const name = `${receipt.collector} of ${receipt.start}`;
+      const start = starts.get(name) ?? { told: new Set(), lowestOpen: 0 };
+      starts.set(name, start);
+      for (const number of [receipt.number, ...receipt.givenUp]) start.told.add(number);
+      start.lowestOpen = Math.max(start.lowestOpen, receipt.lowestOpen);
     },
     has: (hashes, fingerprints, index) => known.has(keyOf(hashes, fingerprints, index)),
+    missing: () =>
+      [...starts].flatMap(([name, { told, lowestOpen }]) =>
+        Array.from({ length: lowestOpen }, (_, number) => number)
+          .filter((number) => !told.has(number))
+          .map((number) => `record ${number} of ${name} is lost, and nobody gave it up`),
+      ),
   };
 }
