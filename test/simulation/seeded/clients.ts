@@ -28,8 +28,8 @@ const deadlineMs = 30_000;
 /** Lets clients send some requests over a few virtual seconds, and copies of them much later. */
 export function startClients(schedule: Schedule, edges: readonly EdgeStation[]): Account {
   const account: Account = { sent: new Map(), acked: [], open: 0 };
-  const ids = 2 + Math.floor(schedule.random() * 8);
-  const requests = 3 + Math.floor(schedule.random() * 8);
+  const ids = 2 + Math.floor(schedule.random() * 5);
+  const requests = 3 + Math.floor(schedule.random() * 10);
   const place = createPlace(schedule);
   // Some seeds send everything at once, so that copies meet under way.
   const spreadMs = schedule.pick([30, 4_000]);

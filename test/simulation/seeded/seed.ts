@@ -123,7 +123,7 @@ async function run(seed: number, twist: Twist): Promise<SeedRun> {
     world.restartAggregator(at);
   }
   // Two edges seldom agree on the time, nor on whose time is to be moved.
-  if (schedule.chance(0.3)) world.edges[1]!.place.jump(schedule.between(-10_000, 10_000));
+  if (schedule.chance(0.5)) world.edges[1]!.place.jump(schedule.pick([-4_000, 4_000]));
   const account = startClients(schedule, world.edges);
 
   const troubles = [broker, claims, store, network];

@@ -51,6 +51,8 @@ export function createSimulatedStore(schedule: Schedule, twist: Twist): Simulate
   over.promise.catch(() => {});
   const faults: string[] = [];
   let awayUntil = 0;
+  // Some servers are slow, so that many transactions are under way at once.
+  const answerMs = schedule.pick([3, 3, 40]);
 
   const self: SimulatedStore = {
     tables,
@@ -106,7 +108,7 @@ export function createSimulatedStore(schedule: Schedule, twist: Twist): Simulate
       if (schedule.now() < awayUntil || schedule.chance(self.trouble)) throw lost();
       return work();
     };
-    return Promise.race([place.hop(guarded), over.promise]);
+    return Promise.race([place.hop(guarded, 0.1, answerMs), over.promise]);
   }
 
   async function begin<T>(
