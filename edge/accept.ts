@@ -13,10 +13,11 @@ import { canaryProject } from "../shared/wire/canary.ts";
 import type { StreamPlace } from "../shared/wire/refusal.ts";
 import { weirVersion } from "../shared/wire/version.ts";
 import { createBatcher, type Part } from "./batch.ts";
+import type { ClientFacts } from "./client.ts";
 import type { Dialect } from "./dialect/dialect.ts";
 import { EventFault } from "./fault.ts";
 import { type KeyedEvent, keyEvents } from "./key.ts";
-import { normalise } from "./normalise.ts";
+import { eventIdOf, normalise } from "./normalise.ts";
 import { isRecord } from "./schema.ts";
 import { storableText } from "./text.ts";
 
@@ -48,6 +49,8 @@ export interface Submission {
   requestId?: string | undefined;
   /** W3C trace context, checked before. */
   traceparent?: string | undefined;
+  /** What the adapter knows of who sent it. */
+  client?: ClientFacts | undefined;
   /** Takes this identity for every event, and refuses those that cannot have it. */
   identity?: IdentityKind | undefined;
   /** Names each part's batch id, so that a file read again sends the same batches. */
@@ -95,12 +98,12 @@ export function createAccept(deps: AcceptDeps): Accept {
         suspectText: submission.suspectText ?? true,
         requestId: submission.requestId,
         traceId: submission.traceparent?.split("-")[1],
+        client: submission.client,
       };
       const normalised = events.map((event, index) => faults?.get(index) ?? normalise(event, circumstances));
-      const idName = dialect.nameOf("event_id");
       const eventId = (index: number): unknown => {
         const event = events[index];
-        return isRecord(event) ? event[idName] : undefined;
+        return isRecord(event) ? eventIdOf(event, dialect) : undefined;
       };
       const { identity = null, sentAt = null } = submission;
       const origin = { version: weirVersion, dialect: dialect.name, identity, sentAt };

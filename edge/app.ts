@@ -1,17 +1,14 @@
 // The edge's routes: the same on every runtime, and nothing but HTTP around the pipeline.
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
-import { toUuid } from "../shared/event/bytes.ts";
-import { requestEventsMax } from "../shared/limits.ts";
 import { problemResponse, toProblem, WeirError } from "../shared/problem.ts";
-import { isPublished, outcome } from "../shared/wire/batch.ts";
-import { type Accept, type AcceptDeps, type Accepted, createAccept } from "./accept.ts";
+import { type Accept, type AcceptDeps, createAccept } from "./accept.ts";
 import { createReadBody } from "./body.ts";
-import { decode, formatOf } from "./decode.ts";
-import type { Dialect } from "./dialect/dialect.ts";
-import { growthEvent } from "./dialect/growth-event.ts";
-import { native } from "./dialect/native.ts";
+import type { EdgeBindings } from "./client.ts";
+import type { Asked, Door, Intake } from "./dialect/door.ts";
+import { doors as allDoors } from "./dialect/doors.ts";
 import { createGate, type GateDeps, headerKey } from "./gate.ts";
+import { receiptOf } from "./receipt.ts";
 import { requestIdOf, traceparentOf } from "./trace.ts";
 
 export interface EdgeDeps extends AcceptDeps, GateDeps {
@@ -19,33 +16,31 @@ export interface EdgeDeps extends AcceptDeps, GateDeps {
   exposition?: (() => string) | undefined;
   /** The pipeline, where others use it too; made here otherwise. */
   accept?: Accept | undefined;
+  /** Who is let in by which paths; every client without it. */
+  doors?: readonly Door[] | undefined;
 }
 
-/** Each dialect at its clients' own path. */
-const paths: readonly (readonly [path: string, dialect: Dialect])[] = [
-  ["/v1/events", native],
-  ["/v1/growth-events", growthEvent],
-];
+type EdgeContext = Context<{ Bindings: EdgeBindings }>;
 
-export function createEdge(deps: EdgeDeps): Hono {
+export function createEdge(deps: EdgeDeps): Hono<{ Bindings: EdgeBindings }> {
   const gate = createGate(deps);
   const readBody = createReadBody();
   const accept = deps.accept ?? createAccept(deps);
-  const app = new Hono();
-  // Any page may send, since the write key decides; no cookie is read, so none is allowed for.
-  app.use(
-    "/v1/*",
-    cors({
-      origin: (origin) => origin,
-      allowMethods: ["POST"],
-      allowHeaders: ["authorization", "content-type", "content-encoding", "x-request-id", "traceparent"],
-      exposeHeaders: ["x-request-id", "retry-after"],
-      maxAge: 86_400,
-    }),
-  );
-  for (const [path, dialect] of paths) {
-    app.post(path, (context) => receive(context.req.raw, dialect));
-    app.all(path, () => refuse(new WeirError("method_not_allowed", `${path} takes POST.`), undefined));
+  const doors = deps.doors ?? allDoors;
+  const app = new Hono<{ Bindings: EdgeBindings }>();
+  for (const door of doors) {
+    for (const { path } of [...door.intakes, ...(door.asides ?? [])]) app.use(path, crossOrigin(door));
+  }
+  for (const door of doors) {
+    for (const { method, path, answer } of door.asides ?? []) {
+      app.on(method, path, ({ req }) => answer(req.raw, req.param(), () => readBody(req.raw)));
+    }
+    for (const intake of door.intakes) {
+      app.on(intake.method, intake.path, (context) => receive(context, door, intake));
+    }
+  }
+  for (const { method, path } of doors.flatMap(({ intakes }) => intakes)) {
+    app.all(path, () => problemResponse(new WeirError("method_not_allowed", `${path} takes ${method}.`)));
   }
   app.get("/livez", (context) => context.text("ok\n"));
   app.get("/readyz", async (context) => {
@@ -68,76 +63,65 @@ export function createEdge(deps: EdgeDeps): Hono {
   });
   return app;
 
-  async function receive(request: Request, dialect: Dialect): Promise<Response> {
+  async function receive(context: EdgeContext, door: Door, intake: Intake): Promise<Response> {
     const receivedAt = deps.clock.now();
+    const request = context.req.raw;
     const requestId = requestIdOf(request.headers.get("x-request-id"), deps.clock);
     let events = 0;
     let code = "ok";
     try {
       const named = headerKey(request.headers.get("authorization"));
       const known = named === undefined ? undefined : await gate.identify(named);
-      const body = await readBody(request);
-      const decoded = decode(body, formatOf(request.headers.get("content-type")), requestEventsMax);
+      const body = request.method === "GET" ? new Uint8Array() : await readBody(request);
+      const url = new URL(request.url);
+      const asked: Asked = { request, url, params: context.req.param(), body, receivedAt };
+      const decoded = intake.read(asked);
       events = decoded.events.length;
       const key = known ?? (await gate.identify(decoded.writeKey));
       if (events === 0) throw new WeirError("body_malformed", "The request holds no event.");
       gate.admit(key, events);
-      const traceparent = traceparentOf(request.headers.get("traceparent"));
-      const { project, rights } = key;
       const accepted = await accept.submit({
         ...decoded,
-        project,
-        rights,
-        dialect,
+        project: key.project,
+        rights: key.rights,
+        dialect: door.dialect,
         receivedAt,
         requestId,
-        traceparent,
+        traceparent: traceparentOf(request.headers.get("traceparent")),
+        client: context.env?.client,
       });
-      return answer(accepted, requestId);
+      if (intake.afterwards !== undefined) outlive(context, intake.afterwards(asked));
+      return intake.answer(receiptOf(accepted, requestId, deps.meter), asked);
     } catch (error) {
-      code = toProblem(error).code;
-      if (toProblem(error).status === 503) deps.meter.count("weir.edge.events", events, unavailable);
-      return refuse(error, requestId);
+      const problem = toProblem(error);
+      code = problem.code;
+      if (problem.status === 503) deps.meter.count("weir.edge.events", events, unavailable);
+      if (!(error instanceof WeirError)) {
+        deps.logger.error("request_failed", { request_id: requestId, error: String(error) });
+      }
+      return (intake.refuse ?? problemResponse)(error, requestId);
     } finally {
       deps.meter.count("weir.edge.requests", 1, { "weir.code": code });
       const seconds = (deps.clock.now() - receivedAt) / 1000;
       deps.meter.record("weir.edge.request.duration", seconds, { "weir.code": code });
     }
   }
+}
 
-  function refuse(error: unknown, requestId: string | undefined): Response {
-    if (!(error instanceof WeirError)) {
-      deps.logger.error("request_failed", { request_id: requestId, error: String(error) });
-    }
-    return problemResponse(error, requestId);
-  }
+// Any page may send, since the write key decides. Headers are echoed, for each client has its own.
+function crossOrigin(door: Door) {
+  return cors({
+    origin: (origin) => origin,
+    allowMethods: ["GET", "POST"],
+    exposeHeaders: ["x-request-id", "retry-after"],
+    credentials: door.credentials ?? false,
+    maxAge: 86_400,
+  });
+}
 
-  function answer(accepted: Accepted, requestId: string): Response {
-    let published = 0;
-    let duplicate = 0;
-    let quarantined = 0;
-    for (const { outcomes } of accepted.parts) {
-      for (const found of outcomes) {
-        if (isPublished(found)) published += 1;
-        else if (found === outcome.duplicate) duplicate += 1;
-        else quarantined += 1;
-      }
-    }
-    deps.meter.count("weir.edge.events", published, { "weir.outcome": "accepted" });
-    if (duplicate > 0) deps.meter.count("weir.edge.events", duplicate, { "weir.outcome": "duplicate" });
-    if (quarantined > 0) deps.meter.count("weir.edge.events", quarantined, { "weir.outcome": "quarantined" });
-    const batchIds = accepted.parts.map(({ batchId }) => toUuid(batchId));
-    const body = {
-      batch_id: batchIds[0],
-      ...(batchIds.length > 1 ? { batch_ids: batchIds } : {}),
-      received: published + duplicate + quarantined,
-      accepted: published,
-      duplicate,
-      quarantined,
-      errors: accepted.errors,
-    };
-    return Response.json(body, { status: 202, headers: { "x-request-id": requestId } });
-  }
+function outlive(context: EdgeContext, work: Promise<void>): void {
+  const guarded = work.catch(() => undefined);
+  context.env?.waitUntil?.(guarded);
 }
 
 const metricsType = "text/plain; version=0.0.4; charset=utf-8";

@@ -18,3 +18,8 @@ export interface EdgeBindings {
   /** Keeps the runtime from ending work that outlives the answer; runtimes that need none leave it out. */
   waitUntil?: ((work: Promise<unknown>) => void) | undefined;
 }
+
+/** The edge as adapters serve it. */
+export interface EdgeApp {
+  fetch(request: Request, bindings?: EdgeBindings): Response | Promise<Response>;
+}

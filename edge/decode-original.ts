@@ -1,10 +1,10 @@
 // One event's own bytes, decoded as the front door decodes a request's: JSON, or msgpack.
 import { eventBytesMax } from "../shared/limits.ts";
 import type { RefusalCode } from "../shared/problem.ts";
-import { decode, suspectEscape, suspectNumber } from "./decode.ts";
+import { decode, withoutWriteKey } from "./decode.ts";
+import { suspectEscape, suspectNumber } from "./decode-json.ts";
 import { EventFault } from "./fault.ts";
 import { unfitNumber } from "./json-places.ts";
-import { isRecord } from "./schema.ts";
 
 export interface DecodedEvent {
   event: unknown;
@@ -60,13 +60,6 @@ function decodeMsgpackEvent(bytes: Uint8Array): DecodedEvent {
   } catch {
     return refused("event_malformed", "", "The event is no msgpack value.");
   }
-}
-
-// Of a body that was one event its key stood among the event's own members.
-function withoutWriteKey(event: unknown): unknown {
-  if (!isRecord(event) || !Object.hasOwn(event, "write_key")) return event;
-  const { write_key: _, ...rest } = event;
-  return rest;
 }
 
 const refused = (code: RefusalCode, pointer: string, detail: string): DecodedEvent => ({

@@ -13,11 +13,11 @@ const closeBracket = 0x5d;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
-/** The places of a body's events: an array's elements, those of an object's `events`, or the object itself. */
-export function eventPlaces(text: string): Place[] {
+/** The places of a body's events: an array's elements, those of an object's member `list`, or the object itself. */
+export function eventPlaces(text: string, list: string): Place[] {
   const start = skipSpace(text, 0);
   if (text.charCodeAt(start) === openBracket) return elements(text, start);
-  const events = lastMember(text, start, "events");
+  const events = lastMember(text, start, list);
   return events === undefined ? [[start, skipValue(text, start)]] : elements(text, events);
 }
 

@@ -3,6 +3,7 @@ import { flag, type NormalisedEvent } from "../shared/event/event.ts";
 import { hasFingerprint, type IdentityKind, isWeak, windowStart } from "../shared/event/identity.ts";
 import { readTime, resolveTime } from "../shared/event/time.ts";
 import { identityWindowMs } from "../shared/limits.ts";
+import type { ClientFacts } from "./client.ts";
 import type { Dialect } from "./dialect/dialect.ts";
 import { EventFault } from "./fault.ts";
 import { fieldsOf, write } from "./fields.ts";
@@ -25,6 +26,8 @@ export interface Circumstances {
   /** Put into the context where the client gave none. */
   requestId: string | undefined;
   traceId: string | undefined;
+  /** What the adapter knows of the client; absent where an event came by no request. */
+  client?: ClientFacts | undefined;
 }
 
 /** One event normalised, or refused with a pointer in the client's own names. */
@@ -33,11 +36,19 @@ export function normalise(value: unknown, given: Circumstances): NormalisedEvent
   const mapped = given.dialect.toNative(value);
   if (mapped instanceof EventFault) return mapped;
   const fault = checkShape(mapped);
-  const outcome = fault ?? normaliseNative(mapped as NativeEvent, given);
+  const outcome = fault ?? normaliseNative(mapped as NativeEvent, given, given.dialect.ageMsOf?.(value));
   return outcome instanceof EventFault ? named(outcome, given.dialect) : outcome;
 }
 
-function normaliseNative(event: NativeEvent, given: Circumstances): NormalisedEvent | EventFault {
+/** The client's own id of an event as sent, whatever it is. */
+export const eventIdOf = (value: Readonly<Record<string, unknown>>, dialect: Dialect): unknown =>
+  dialect.eventIdOf === undefined ? value[dialect.nameOf("event_id")] : dialect.eventIdOf(value);
+
+function normaliseNative(
+  event: NativeEvent,
+  given: Circumstances,
+  ageMs: number | undefined,
+): NormalisedEvent | EventFault {
   const clientTime = timeOf(event.timestamp, "/timestamp");
   if (clientTime instanceof EventFault) return clientTime;
   const ownSentAt = timeOf(event.sent_at, "/sent_at");
@@ -48,7 +59,7 @@ function normaliseNative(event: NativeEvent, given: Circumstances): NormalisedEv
   const money = moneyOf(event);
   if (money instanceof EventFault) return money;
   const { receivedAt, historical } = given;
-  const resolved = resolveTime({ clientTime, sentAt, receivedAt, historical });
+  const resolved = resolveTime({ clientTime, ageMs, sentAt, receivedAt, historical });
   if (typeof resolved === "string") return new EventFault(resolved, "/timestamp", timeDetails[resolved]);
 
   const stored = given.suspectText ? (storable(event) as NativeEvent) : event;

@@ -12,10 +12,10 @@ import type { OriginalEvent, PackedEvent, Reenter, Reentered } from "../shared/w
 import { weirVersion } from "../shared/wire/version.ts";
 import { type BatchHead, createColumns } from "./columns.ts";
 import { decodeOriginal } from "./decode-original.ts";
-import { dialectNamed } from "./dialect/dialects.ts";
+import { dialectNamed } from "./dialect/doors.ts";
 import { EventFault } from "./fault.ts";
 import { type KeyedEvent, keyEvents } from "./key.ts";
-import { normalise } from "./normalise.ts";
+import { eventIdOf, normalise } from "./normalise.ts";
 import { isRecord } from "./schema.ts";
 
 export interface ReenterDeps {
@@ -71,7 +71,7 @@ async function keyOriginal(project: string, original: OriginalEvent, hash: Hash)
   const refused = {
     project,
     historical,
-    eventId: () => (isRecord(event) ? event[dialect.nameOf("event_id")] : undefined),
+    eventId: () => (isRecord(event) ? eventIdOf(event, dialect) : undefined),
     original: () => original.bytes,
     origin: { version: weirVersion, dialect: dialect.name, ...asked },
   };

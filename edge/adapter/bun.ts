@@ -1,7 +1,8 @@
 // The edge on Bun.
-import type { Hono } from "hono";
+
 import { systemClock } from "../../shared/clock.ts";
 import { digestBytes, type Hash } from "../../shared/event/hash.ts";
+import type { EdgeApp } from "../client.ts";
 
 const lingerMs = 1_000;
 const digest = new Uint8Array(digestBytes);
@@ -16,7 +17,7 @@ export const hash: Hash = (texts) => {
 };
 
 /** Listens; port 0 takes a free one. `close` lets answers under way out, then cuts who still lingers. */
-export async function serve(app: Hono, address: { host: string; port: number }) {
+export async function serve(app: EdgeApp, address: { host: string; port: number }) {
   const server = Bun.serve({
     hostname: address.host,
     port: address.port,

@@ -4,8 +4,9 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { serve as listen } from "@hono/node-server";
-import type { Hono } from "hono";
+
 import { digestBytes, type Hash } from "../../shared/event/hash.ts";
+import type { EdgeApp } from "../client.ts";
 
 const lingerMs = 1_000;
 
@@ -17,8 +18,12 @@ export const hash: Hash = (texts) => {
 };
 
 /** Listens; port 0 takes a free one. `close` lets answers under way out, then cuts who still lingers. */
-export async function serve(app: Hono, address: { host: string; port: number }) {
-  const server = listen({ fetch: app.fetch, hostname: address.host, port: address.port }) as Server;
+export async function serve(app: EdgeApp, address: { host: string; port: number }) {
+  const server = listen({
+    fetch: (request) => app.fetch(request),
+    hostname: address.host,
+    port: address.port,
+  }) as Server;
   await once(server, "listening");
   const { family, address: host, port } = server.address() as AddressInfo;
   const close = (): Promise<void> =>

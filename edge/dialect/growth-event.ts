@@ -3,6 +3,7 @@
 import { identityWindowMs } from "../../shared/limits.ts";
 import { EventFault, unknownField } from "../fault.ts";
 import type { Dialect } from "./dialect.ts";
+import { plainDoor } from "./native.ts";
 
 const names: Readonly<Record<string, string>> = { type: "event_type", timestamp: "client_timestamp" };
 const required = ["user_id", "event_type", "client_timestamp"];
@@ -25,3 +26,5 @@ export const growthEvent: Dialect = {
   nameOf: (field) => names[field] ?? field,
   identity: { kind: "window", windowMs: identityWindowMs },
 };
+
+export const growthEventDoor = plainDoor(growthEvent, "/v1/growth-events");

@@ -105,6 +105,8 @@ function offsetMs(zone: string): number | undefined {
 /** All times in epoch ms; `historical` is the right of the write key, and lifts the lower bound. */
 export interface TimeInput {
   clientTime: number | undefined;
+  /** How long before its arrival an event without a time happened, where its client told that instead. */
+  ageMs?: number | undefined;
   sentAt: number | undefined;
   receivedAt: number;
   historical: boolean;
@@ -118,11 +120,14 @@ export type ResolvedTime =
 /**
  * The time an event is counted under. A client's time within its bounds is taken as it is. Outside them
  * it is moved by the client's clock error where `sent_at` shows that clock more than ten minutes wrong,
- * else refused. Without any client time the event counts when it was received.
+ * else refused. Without any client time the event counts when it was received, less its age.
  */
 export function resolveTime(input: TimeInput): ResolvedTime {
   const { clientTime, sentAt, receivedAt } = input;
-  if (clientTime === undefined) return { eventTime: receivedAt, moved: true };
+  if (clientTime === undefined) {
+    const eventTime = receivedAt - (input.ageMs ?? 0);
+    return outOfBounds(eventTime, input) ?? { eventTime, moved: true };
+  }
   const fault = outOfBounds(clientTime, input);
   if (fault === undefined) return { eventTime: clientTime, moved: false };
   if (sentAt === undefined || Math.abs(receivedAt - sentAt) <= clockWrongMs) return fault;

@@ -1,0 +1,11 @@
+// Every door of the edge, and the dialects by name for events that come back without the path they came by.
+import type { Dialect } from "./dialect.ts";
+import type { Door } from "./door.ts";
+import { growthEventDoor } from "./growth-event.ts";
+import { native, nativeDoor } from "./native.ts";
+
+export const doors: readonly Door[] = [nativeDoor, growthEventDoor];
+
+/** The dialect of a name; what has none that is known is taken as our own format. */
+export const dialectNamed = (name: string): Dialect =>
+  doors.find(({ dialect }) => dialect.name === name)?.dialect ?? native;
