@@ -15,6 +15,16 @@ export const claimFound = {
   doneOtherContent: 4,
 } as const;
 
+/**
+ * What a live claim is to whoever finds it. The tables here and the search through small worlds run this
+ * one; Redis's scripts say the same in Lua, and every driver is held to it by one contract suite.
+ */
+export function foundAs(isDone: boolean, isSameBatch: boolean, isSameContent: boolean): number {
+  if (!isDone) return claimFound.pending;
+  if (isSameBatch) return claimFound.doneSameBatch;
+  return isSameContent ? claimFound.doneSameContent : claimFound.doneOtherContent;
+}
+
 /** `count` keys of one batch. `hashes` holds 16 bytes a key, `fingerprints` 8. */
 export interface ClaimRequest {
   /** 16 bytes. */

@@ -1,6 +1,6 @@
 // The rules of claims on a table in memory: what the embedded drivers keep, and all the memory: one is.
 import { claimDoneMs, claimLeaseMs } from "../../shared/limits.ts";
-import { type ClaimRequest, claimFound } from "./claims.ts";
+import { type ClaimRequest, foundAs } from "./claims.ts";
 import { createGeneration, type Generation, type KeyColumns, wordsOf } from "./generation.ts";
 
 /**
@@ -72,14 +72,13 @@ export function createClaimTable(options: TableOptions = {}): ClaimTable {
       const found = new Uint8Array(request.count);
       for (let at = 0; at < request.count; at += 1) {
         const place = bring(columns, at, now);
-        if (!newer.isLive(place, now)) newer.take(place, columns, at, attempt, now + leaseMs);
-        else if (!newer.isDone(place)) found[at] = claimFound.pending;
-        else {
-          newer.prolong(place, now + doneMs);
-          if (newer.isOwner(place, batch)) found[at] = claimFound.doneSameBatch;
-          else if (newer.isSameContent(place, columns, at)) found[at] = claimFound.doneSameContent;
-          else found[at] = claimFound.doneOtherContent;
+        if (!newer.isLive(place, now)) {
+          newer.take(place, columns, at, attempt, now + leaseMs);
+          continue;
         }
+        const isDone = newer.isDone(place);
+        if (isDone) newer.prolong(place, now + doneMs);
+        found[at] = foundAs(isDone, newer.isOwner(place, batch), newer.isSameContent(place, columns, at));
       }
       return found;
     },

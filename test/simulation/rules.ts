@@ -1,5 +1,5 @@
 // The rules of the product as the explorer runs them, and the faults planted to see that it would find them.
-import { claimFound } from "../../collector/claims/claims.ts";
+import { claimFound, foundAs } from "../../collector/claims/claims.ts";
 import { decide } from "../../collector/outcome.ts";
 import type { Copy } from "./judge.ts";
 import type { Cast } from "./world.ts";
@@ -26,12 +26,8 @@ export interface Rules {
   locksMoved: boolean;
 }
 
-function find({ state, batch: holder, content: held }: Claim, batch: number, content: number): number {
-  if (state === 0) return claimFound.nothing;
-  if (state === 1) return claimFound.pending;
-  if (holder === batch) return claimFound.doneSameBatch;
-  return held === content ? claimFound.doneSameContent : claimFound.doneOtherContent;
-}
+const find: Rules["find"] = ({ state, batch: holder, content: held }, batch, content) =>
+  state === 0 ? claimFound.nothing : foundAs(state === 2, holder === batch, held === content);
 
 /** A batch's partition is a function of its id alone: of two neighbours each has its own. */
 export const sound: Rules = {
