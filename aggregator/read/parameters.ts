@@ -57,9 +57,11 @@ export const eventParameters = {
   ...sharedParameters,
   types: typeList.optional().describe("Event types, comma-separated; all of them when absent"),
   users: z
-    .enum(["identified", "all"])
+    .enum(["identified", "all", "linked"])
     .default("all")
-    .describe("identified: events and people with a user_id; all: or with an anonymous_id"),
+    .describe(
+      "identified: events and people with a user_id; all: or with an anonymous_id; linked: an anonymous_id counts as the user it was last identified as",
+    ),
 };
 
 /** The width of a bucket; weeks begin on Monday. */

@@ -20,8 +20,8 @@ export const quarantineRow = z.object({
   detail: z.string(),
   status: listRules.status.unwrap(),
   attempts: z.int(),
-  batch_id: z.uuid(),
-  index: z.int(),
+  batch_id: z.uuid().nullable().describe("Null for a record kept whole, whose id begins with an r"),
+  index: z.int().nullable(),
   bytes: z.int(),
   received_at: time,
   quarantined_at: time,
@@ -80,10 +80,16 @@ export const retryAnswer = z.object({
   quarantined: count.describe("Now another row of the quarantine"),
   refused_again: count,
   pending: count.describe("Sent, and not in the ledger yet"),
-  needs_as_new: count.describe("Conflicts passed over"),
+  needs_as_new: count.describe("Conflicts, and records under another batch's id, passed over"),
+  records: z.object({ written: count, refused_again: count }).describe("Records that were kept whole"),
   not_open: notOpen,
   error: z.string().nullable(),
   rows: z.array(z.object({ id: z.string(), outcome: z.string(), detail: z.string() })),
 });
 
-export const discardAnswer = z.object({ ok: z.boolean(), discarded: count, not_open: notOpen });
+export const discardAnswer = z.object({
+  ok: z.boolean(),
+  discarded: count.describe("Events"),
+  records: count.describe("Records kept whole"),
+  not_open: notOpen,
+});

@@ -1,6 +1,7 @@
 // What lies in quarantine: the rows a filter lets through, page by page, their sums, and one row whole.
 import type { Sql, TransactionSql } from "postgres";
-import { type Selection, selected } from "../quarantine/selection.ts";
+import { isRecordId, type Selection, selected } from "../quarantine/selection.ts";
+import { listRecords, showRecord } from "./quarantine-records.ts";
 import { textOf } from "./quarantine-text.ts";
 
 /** One row as it is listed; times are RFC 3339 in UTC. */
@@ -14,9 +15,11 @@ export interface QuarantinedRow {
   detail: string;
   status: string;
   attempts: number;
-  batch_id: string;
-  index: number;
+  /** Of an event: its place in its batch. */
+  batch_id: string | null;
+  index: number | null;
   bytes: number;
+  /** Of a record kept whole: when it was put here. */
   received_at: string;
   quarantined_at: string;
   next_retry_at: string | null;
@@ -51,6 +54,7 @@ export interface QuarantineSum {
 
 export interface RecordSum {
   reason: string;
+  status: "open" | "discarded";
   records: number;
 }
 
@@ -65,8 +69,25 @@ const columns = `
   attempts, batch_id, index, octet_length(original) as bytes, received_at, quarantined_at, next_retry_at,
   retry_batch_id, retry_index, retried_at`;
 
-/** The newest first, up to `limit` of those before `cursor`. */
+/** Records kept whole, then events, each the newest first: up to `limit` of those behind `cursor`. */
 export async function listQuarantine(
+  sql: Sql | TransactionSql,
+  selection: Selection,
+  limit: number,
+  cursor?: string,
+): Promise<QuarantinePage> {
+  const isBehindRecords = cursor !== undefined && !isRecordId(cursor);
+  const records = isBehindRecords ? [] : await listRecords(sql, selection, limit + 1, cursor);
+  if (records.length > limit) {
+    const rows = records.slice(0, limit);
+    return { rows, next: rows.at(-1)?.id ?? null };
+  }
+  const page = await listEvents(sql, selection, limit - records.length, isBehindRecords ? cursor : undefined);
+  const rows = [...records, ...page.rows];
+  return { rows, next: page.next === null ? null : (page.rows.at(-1)?.id ?? rows.at(-1)?.id ?? null) };
+}
+
+async function listEvents(
   sql: Sql | TransactionSql,
   selection: Selection,
   limit: number,
@@ -80,7 +101,7 @@ export async function listQuarantine(
     order by quarantine_id desc
     limit ${limit + 1}`;
   const rows = found.slice(0, limit).map(rowOf);
-  return { rows, next: found.length > limit ? (rows.at(-1)?.id ?? null) : null };
+  return { rows, next: found.length > limit ? (rows.at(-1)?.id ?? "") : null };
 }
 
 /** How many there are of each reason and status. */
@@ -96,20 +117,12 @@ export async function sumQuarantine(
     order by events desc, reason, status`;
 }
 
-/** Records that were kept whole, since they could not be read or had another batch's id; reconcile fails by them. */
-export async function sumRecords(sql: Sql | TransactionSql): Promise<RecordSum[]> {
-  return await sql<RecordSum[]>`
-    select reason, count(*)::float8 as records
-    from quarantined_records
-    group by reason
-    order by reason`;
-}
-
 /** One row whole; undefined where there is none, or none any more. */
 export async function showQuarantined(
   sql: Sql | TransactionSql,
   id: string,
 ): Promise<QuarantinedEvent | undefined> {
+  if (isRecordId(id)) return await showRecord(sql, id);
   const [row] = await sql`
     select ${sql.unsafe(columns)}, original, dialect, identity_hash, fingerprint
     from quarantine
@@ -117,25 +130,28 @@ export async function showQuarantined(
   if (row === undefined) return undefined;
   const actions = await sql`
     select acted_at, action, actor, outcome, why, retry_batch_id
-    from quarantine_actions
+    from audit
     where identity_hash = ${row["identity_hash"]} and fingerprint = ${row["fingerprint"]}
-    order by action_id`;
+    order by audit_id`;
   const bytes = row["original"] as Buffer;
   return {
     ...rowOf(row),
     original: textOf(bytes, row["station"] === "aggregator"),
     original_base64: bytes.toString("base64"),
     dialect: row["dialect"],
-    history: actions.map((action) => ({
-      at: (action["acted_at"] as Date).toISOString(),
-      action: action["action"],
-      actor: action["actor"],
-      outcome: action["outcome"],
-      why: action["why"],
-      retry_batch_id: action["retry_batch_id"],
-    })),
+    history: actions.map(actionOf),
   };
 }
+
+/** One row of the audit as a row's history tells it. */
+export const actionOf = (action: Record<string, unknown>): QuarantineAction => ({
+  at: (action["acted_at"] as Date).toISOString(),
+  action: String(action["action"]),
+  actor: String(action["actor"]),
+  outcome: String(action["outcome"]),
+  why: String(action["why"]),
+  retry_batch_id: action["retry_batch_id"] as string | null,
+});
 
 function rowOf(row: Record<string, unknown>): QuarantinedRow {
   const time = (name: string): string | null => (row[name] as Date | null)?.toISOString() ?? null;

@@ -6,7 +6,7 @@ import type { Range } from "./range.ts";
 export interface EventsAsked {
   project?: string | undefined;
   types?: readonly string[] | undefined;
-  users: "identified" | "all";
+  users: "identified" | "all" | "linked";
 }
 
 /** A piece of a statement, its values as parameters. */
@@ -32,7 +32,7 @@ export function within(tx: TransactionSql, asked: EventsAsked, range: Range): Fr
 /** The same, without those that carry no user_id where only identified ones are asked for. */
 export function withinUsers(tx: TransactionSql, asked: EventsAsked, range: Range): Fragment {
   const all = within(tx, asked, range);
-  return asked.users === "all" ? all : tx`${all} and user_id is not null`;
+  return asked.users !== "identified" ? all : tx`${all} and user_id is not null`;
 }
 
 function firstIdAt(ms: number): string {

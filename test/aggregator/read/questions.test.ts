@@ -52,6 +52,18 @@ beforeAll(async () => {
       currency: "EUR",
     },
     { at: "2026-07-01T12:00:00Z", type: 'it\'s, "quoted"', project: "other", user: "eve" },
+    // A visitor who logs in, on two devices; on the second somebody else logs in later; a third who never does.
+    { at: "2026-08-10T10:00:00Z", project: "links", anonymous: "d-1" },
+    { at: "2026-08-10T10:01:00Z", project: "links", anonymous: "d-1", user: "ann", type: "identify" },
+    { at: "2026-08-11T10:00:00Z", project: "links", anonymous: "d-2" },
+    { at: "2026-08-11T10:01:00Z", project: "links", anonymous: "d-2", user: "ann", type: "identify" },
+    { at: "2026-08-12T10:00:00Z", project: "links", anonymous: "d-2" },
+    { at: "2026-08-13T10:00:00Z", project: "links", anonymous: "d-2", user: "ben", type: "alias" },
+    { at: "2026-08-12T10:00:00Z", project: "links", anonymous: "d-1" },
+    { at: "2026-08-12T10:00:01Z", project: "links", anonymous: "d-3" },
+    { at: "2026-08-12T10:00:02Z", project: "links", user: "ann" },
+    // The same device in another project is another visitor.
+    { at: "2026-08-12T10:00:03Z", project: "links-2", anonymous: "d-1" },
   ]);
 });
 
@@ -87,6 +99,34 @@ const cases: [title: string, name: string, query: Record<string, string>, rows: 
       ["2026-10-24", 1],
       ["2026-10-25", 1],
     ],
+  ],
+  [
+    "counts an anonymous visitor as the user it was last identified as",
+    "active-users",
+    { from: "2026-08-10", to: "2026-08-13", project: "links", users: "linked" },
+    [
+      ["2026-08-10", 1],
+      ["2026-08-11", 2],
+      ["2026-08-12", 3],
+      ["2026-08-13", 1],
+    ],
+  ],
+  [
+    "counts the same visitors by the ids they sent",
+    "active-users",
+    { from: "2026-08-10", to: "2026-08-13", project: "links" },
+    [
+      ["2026-08-10", 2],
+      ["2026-08-11", 2],
+      ["2026-08-12", 4],
+      ["2026-08-13", 1],
+    ],
+  ],
+  [
+    "links within a project alone",
+    "active-users",
+    { from: "2026-08-12", to: "2026-08-12", users: "linked" },
+    [["2026-08-12", 4]],
   ],
   [
     "cuts the day of 25 hours where Berlin does",
