@@ -3,6 +3,7 @@ import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { problemResponse, toProblem, WeirError } from "../shared/problem.ts";
 import { type Accept, type AcceptDeps, createAccept } from "./accept.ts";
+import { beaconResponse } from "./beacon/serve.ts";
 import { createReadBody } from "./body.ts";
 import type { EdgeBindings } from "./client.ts";
 import type { Asked, Door, Intake } from "./dialect/door.ts";
@@ -42,6 +43,7 @@ export function createEdge(deps: EdgeDeps): Hono<{ Bindings: EdgeBindings }> {
   for (const { method, path } of doors.flatMap(({ intakes }) => intakes)) {
     app.all(path, () => problemResponse(new WeirError("method_not_allowed", `${path} takes ${method}.`)));
   }
+  app.get("/weir.js", (context) => beaconResponse(context.req.raw));
   app.get("/livez", (context) => context.text("ok\n"));
   app.get("/readyz", async (context) => {
     try {

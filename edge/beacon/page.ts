@@ -1,0 +1,120 @@
+// What a page tells by itself: views, time spent, marked clicks, and that it is being left.
+import { claim, claimQueues, record, releaseQueues } from "./queue.ts";
+import { retryNow, sendBeforeLeaving } from "./send.ts";
+import type { Fields } from "./types.ts";
+import { attempt, options } from "./visitor.ts";
+
+/** Less is told with the next part. */
+const engagedMsMin = 100;
+
+let shown = "";
+let referrer = "";
+let engagedMs = 0;
+/** When the page began to be looked at, by its own clock; NaN while it is not. */
+let since = Number.NaN;
+
+/** Records a view of the page as it is now. */
+export function view(payload?: Fields, context?: Fields): void {
+  const { origin, pathname, search } = location;
+  shown = place();
+  record(
+    "page_view",
+    { url: origin + pathname + search, path: pathname, title: document.title, referrer, ...payload },
+    context,
+  );
+  referrer = location.href;
+}
+
+/** Listens to the page. Nothing here lets an error through to it. */
+export function watch(): void {
+  referrer = document.referrer;
+  const isAutomatic = options.auto !== "off";
+  on(window, "pagehide", () => {
+    leave(isAutomatic);
+    releaseQueues();
+  });
+  on(document, "visibilitychange", () => {
+    if (document.visibilityState === "hidden") leave(isAutomatic);
+    else claimQueues();
+    measure();
+  });
+  on(window, "pageshow", (event) => {
+    if (!(event as PageTransitionEvent).persisted) return;
+    claim();
+    claimQueues();
+    measure();
+    if (isAutomatic) view();
+  });
+  on(window, "online", retryNow);
+  if (!isAutomatic) return;
+  for (const name of ["focus", "blur"]) on(window, name, measure);
+  on(document, "click", click);
+  if (options.spa !== "off") followRoutes();
+  const begin = (): void => {
+    measure();
+    view();
+  };
+  if ((document as { prerendering?: boolean }).prerendering) on(document, "prerenderingchange", begin);
+  else begin();
+}
+
+function followRoutes(): void {
+  // The title is changed behind the address, so the view waits for the end of what the page is doing.
+  const soon = (): unknown => setTimeout(() => attempt(followRoute));
+  for (const name of ["pushState", "replaceState"] as const) {
+    const original = history[name];
+    history[name] = function (...given) {
+      original.apply(this, given);
+      soon();
+    };
+  }
+  on(window, "popstate", soon);
+  on(window, "hashchange", soon);
+}
+
+function followRoute(): void {
+  if (place() === shown) return;
+  tellEngagement();
+  view();
+}
+
+const place = (): string =>
+  location.pathname + location.search + (options.spa === "hash" ? location.hash : "");
+
+function leave(isAutomatic: boolean): void {
+  if (isAutomatic) {
+    if (options.spa !== "off") followRoute();
+    tellEngagement();
+  }
+  sendBeforeLeaving();
+}
+
+/** Adds the time since the last look: a page counts while it is seen and has the focus. */
+function measure(): void {
+  const now = performance.now();
+  engagedMs += now - since || 0;
+  since = document.visibilityState === "visible" && document.hasFocus() ? now : Number.NaN;
+}
+
+function tellEngagement(): void {
+  measure();
+  if (engagedMs < engagedMsMin) return;
+  record("engagement", { engaged_ms: Math.round(engagedMs), path: shown }, {}, true);
+  engagedMs = 0;
+}
+
+/** `data-weir-click` names the event, other `data-weir-` attributes its payload. */
+function click(event: Event): void {
+  const marked = (event.target as Element).closest("[data-weir-click]");
+  if (!marked) return;
+  const payload: Record<string, string> = {};
+  for (const { name, value } of marked.attributes) {
+    if (name.startsWith("data-weir-")) payload[name.slice("data-weir-".length)] = value;
+  }
+  const { click: type, ...rest } = payload;
+  record(type!, rest);
+}
+
+function on(target: EventTarget, name: string, listen: (event: Event) => void): void {
+  target.addEventListener(name, (event) => attempt(() => listen(event)), true);
+}
