@@ -1,5 +1,7 @@
 // What an edge reads from its environment.
-import { z } from "zod";
+
+import * as z from "zod/mini";
+import en from "zod/v4/locales/en.js";
 import { ConfigError, type ConfigSource, readConfig } from "../shared/config.ts";
 import { settingNames, settings } from "../shared/settings.ts";
 
@@ -12,7 +14,11 @@ const shape = z.object({
   WEIR_KEYS_URL: settings.WEIR_KEYS_URL,
   WEIR_RATE_EVENTS_PER_SECOND: settings.WEIR_RATE_EVENTS_PER_SECOND,
   WEIR_CANARY_SECONDS: settings.WEIR_CANARY_SECONDS,
+  WEIR_TRUSTED_PROXIES: settings.WEIR_TRUSTED_PROXIES,
 });
+
+// The sentences of a fault, which zod/mini leaves out.
+z.config(en());
 
 export type EdgeConfig = z.output<typeof shape>;
 

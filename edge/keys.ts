@@ -1,11 +1,8 @@
 // Where an edge's write keys come from: a fixed list, or the aggregator, asked again and again.
-import { z } from "zod";
-import type { Clock } from "../shared/clock.ts";
 import type { KeySource, WriteKey } from "../shared/event/write-key.ts";
-import { keysMax, keysPollMs } from "../shared/limits.ts";
-import type { Logger } from "../shared/logger.ts";
+import { keysPollMs } from "../shared/limits.ts";
 import { WeirError } from "../shared/problem.ts";
-import { type Signer, signatureHeader } from "../shared/wire/signature.ts";
+import { type KeysSourceDeps, keysSource, reasonOf } from "./keys-source.ts";
 
 /** Keys that never change; for tests and for a process that gets its keys in another way. */
 export function fixedKeys(keys: readonly WriteKey[]): KeySource {
@@ -18,37 +15,15 @@ export function fixedKeys(keys: readonly WriteKey[]): KeySource {
   };
 }
 
-export interface PolledKeysDeps {
-  /** The aggregator's base URL. */
-  url: string;
-  signer: Signer;
-  clock: Clock;
-  logger: Logger;
-  fetch?: typeof fetch;
-}
-
-const answerShape = z.object({
-  keys: z
-    .array(
-      z.object({
-        hash: z.string().regex(/^[0-9a-f]{64}$/),
-        project: z.string().min(1),
-        rights: z.array(z.string()),
-      }),
-    )
-    .max(keysMax),
-});
-
 // A key made a moment ago works at once, and whoever tries wrong keys costs the source one look a second.
 const renewsEveryMs = 1_000;
-const askMsMax = 5_000;
 // After a failure the next try comes sooner, so that an edge that started first is soon ready.
 const failedWaitMs = 1_000;
 
 /** Asks at once and then every 30 s. The last good list stands for as long as its source is down. */
-export function polledKeys(deps: PolledKeysDeps): KeySource {
+export function polledKeys(deps: KeysSourceDeps): KeySource {
   const { clock, logger } = deps;
-  const address = `${deps.url.replace(/\/+$/, "")}/v1/keys`;
+  const ask = keysSource(deps);
   const stop = new AbortController();
   let byHash: ReadonlyMap<string, WriteKey> | undefined;
   let renewedAt = Number.NEGATIVE_INFINITY;
@@ -75,7 +50,7 @@ export function polledKeys(deps: PolledKeysDeps): KeySource {
     while (!stop.signal.aborted) {
       let waitMs = keysPollMs;
       try {
-        keep(await ask());
+        keep(await ask(stop.signal));
       } catch (error) {
         waitMs = failedWaitMs;
         complain(error);
@@ -89,7 +64,7 @@ export function polledKeys(deps: PolledKeysDeps): KeySource {
     const waitMs = renewedAt + renewsEveryMs - clock.now();
     if (waitMs > 0) await clock.sleep(waitMs, stop.signal);
     renewedAt = clock.now();
-    await ask().then(keep, complain);
+    await ask(stop.signal).then(keep, complain);
   }
 
   function keep(found: ReadonlyMap<string, WriteKey>): void {
@@ -99,28 +74,4 @@ export function polledKeys(deps: PolledKeysDeps): KeySource {
   function complain(error: unknown): void {
     if (!stop.signal.aborted) logger.error("keys_unavailable", { error: reasonOf(error) });
   }
-
-  async function ask(): Promise<ReadonlyMap<string, WriteKey>> {
-    const signature = await deps.signer.sign(new Uint8Array(), clock.now());
-    const response = await (deps.fetch ?? fetch)(address, {
-      headers: { [signatureHeader]: signature },
-      signal: AbortSignal.any([stop.signal, AbortSignal.timeout(askMsMax)]),
-    });
-    if (!response.ok) throw new Error(`the aggregator answered ${response.status}`);
-    const { keys } = answerShape.parse(await response.json());
-    // A right this edge does not know yet is a newer one's, and passed over.
-    return new Map(
-      keys.map(({ hash, project, rights }) => [
-        hash,
-        { hash, project, rights: rights.filter((right) => right === "historical") },
-      ]),
-    );
-  }
 }
-
-const reasonOf = (error: unknown): string =>
-  error instanceof z.ZodError
-    ? "the answer is no list of keys"
-    : error instanceof Error
-      ? error.message
-      : "unknown";

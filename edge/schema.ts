@@ -1,30 +1,30 @@
 // The shape of our own event: which fields there are, what each may hold, and what a client is told otherwise.
-import { z } from "zod";
+import * as z from "zod/mini";
 import { identifierLengthMax, nestingMax } from "../shared/limits.ts";
 import type { RefusalCode } from "../shared/problem.ts";
 import { EventFault, unknownField } from "./fault.ts";
 import { escapePointer } from "./number.ts";
 
-const identifier = z.string().min(1).max(identifierLengthMax);
+const identifier = z.string().check(z.minLength(1), z.maxLength(identifierLengthMax));
 const time = z.union([z.string(), z.number()]);
-const place = z.string().max(identifierLengthMax).nullish();
+const place = z.nullish(z.string().check(z.maxLength(identifierLengthMax)));
 
 const schema = z.object({
-  event_id: identifier.nullish(),
+  event_id: z.nullish(identifier),
   type: identifier,
-  user_id: identifier.nullish(),
-  anonymous_id: identifier.nullish(),
-  session_id: identifier.nullish(),
-  stream_id: identifier.nullish(),
-  seq: z.int().min(0).nullish(),
-  timestamp: time.nullish(),
-  sent_at: time.nullish(),
-  version: z.int().min(1).max(0x7fff_ffff).nullish(),
-  aggregate_id: identifier.nullish(),
+  user_id: z.nullish(identifier),
+  anonymous_id: z.nullish(identifier),
+  session_id: z.nullish(identifier),
+  stream_id: z.nullish(identifier),
+  seq: z.nullish(z.int().check(z.minimum(0))),
+  timestamp: z.nullish(time),
+  sent_at: z.nullish(time),
+  version: z.nullish(z.int().check(z.minimum(1), z.maximum(0x7fff_ffff))),
+  aggregate_id: z.nullish(identifier),
   // Payload and metadata hold anything; a rule that walks their members would only copy them.
-  payload: z.unknown().optional(),
-  metadata: z.unknown().optional(),
-  context: z.object({ country: place, city: place, device: place, app_version: place }).nullish(),
+  payload: z.optional(z.unknown()),
+  metadata: z.optional(z.unknown()),
+  context: z.nullish(z.object({ country: place, city: place, device: place, app_version: place })),
 });
 
 /** An event that passed; members beyond these are only inside payload, metadata and context. */

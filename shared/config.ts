@@ -1,5 +1,5 @@
 // Configuration: the environment read once, by one zod object a process, with every fault told at once.
-import type { z } from "zod";
+import * as z from "zod/mini";
 
 /** A faulty environment; `faults` are whole lines, none of which shows a value of a secret. */
 export class ConfigError extends Error {
@@ -22,11 +22,11 @@ export interface ConfigSource {
  * break cut. A `WEIR_` name that is in no process's list is a fault and answered with the nearest known
  * one; `WEIR_TEST_*` and what Kubernetes injects for services are passed over.
  */
-export function readConfig<Shape extends z.ZodRawShape>(
-  schema: z.ZodObject<Shape>,
+export function readConfig<Schema extends z.core.$ZodObject>(
+  schema: Schema,
   source: ConfigSource,
   knownNames: readonly string[],
-): z.output<z.ZodObject<Shape>> {
+): z.output<Schema> {
   const faults: string[] = [];
   const values: Record<string, string> = {};
   for (const [name, value] of Object.entries(source.env)) {
@@ -42,7 +42,7 @@ export function readConfig<Shape extends z.ZodRawShape>(
       if (read !== undefined) values[base] = read;
     }
   }
-  const parsed = schema.safeParse(values);
+  const parsed = z.safeParse(schema, values);
   if (!parsed.success) {
     for (const issue of parsed.error.issues)
       faults.push(`${issue.path.join(".") || "settings"}: ${issue.message}`);

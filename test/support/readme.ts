@@ -1,6 +1,6 @@
 // The README's tables as they follow from the code.
 import { type ProblemCode, problems, type RefusalCode, refusalCodes } from "../../shared/problem.ts";
-import { settings } from "../../shared/settings.ts";
+import { aboutSetting, settings } from "../../shared/settings.ts";
 
 /** What each refusal of an event means to whoever sent it; the compiler asks for all of them. */
 const refusalMeanings: Readonly<Record<RefusalCode, string>> = {
@@ -39,7 +39,7 @@ const codes = Object.keys(problems) as ProblemCode[];
 export const blocks: Readonly<Record<string, string>> = {
   settings: table(
     ["name", "default", "what it is"],
-    names.map((name) => [`\`${name}\``, defaultOf(name), settings[name].description ?? ""]),
+    names.map((name) => [`\`${name}\``, defaultOf(name), aboutSetting(name)]),
   ),
   problems: table(
     ["status", "code", "what happened", "try again"],

@@ -1,0 +1,59 @@
+// One look at the aggregator's write keys, signed like every hop between processes.
+import * as z from "zod/mini";
+import type { Clock } from "../shared/clock.ts";
+import type { WriteKey } from "../shared/event/write-key.ts";
+import { keysMax } from "../shared/limits.ts";
+import type { Logger } from "../shared/logger.ts";
+import { type Signer, signatureHeader } from "../shared/wire/signature.ts";
+
+export interface KeysSourceDeps {
+  /** The aggregator's base URL. */
+  url: string;
+  signer: Signer;
+  clock: Clock;
+  logger: Logger;
+  fetch?: typeof fetch | undefined;
+}
+
+/** The keys by their hash. Rejects where the source does not answer in 5 s, or not with a list of keys. */
+export type AskKeys = (signal?: AbortSignal) => Promise<ReadonlyMap<string, WriteKey>>;
+
+const answerShape = z.object({
+  keys: z
+    .array(
+      z.object({
+        hash: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+        project: z.string().check(z.minLength(1)),
+        rights: z.array(z.string()),
+      }),
+    )
+    .check(z.maxLength(keysMax)),
+});
+
+const askMsMax = 5_000;
+
+export function keysSource(deps: KeysSourceDeps): AskKeys {
+  const address = `${deps.url.replace(/\/+$/, "")}/v1/keys`;
+  const request = deps.fetch ?? fetch;
+  return async (signal) => {
+    const signature = await deps.signer.sign(new Uint8Array(), deps.clock.now());
+    const late = AbortSignal.timeout(askMsMax);
+    const response = await request(address, {
+      headers: { [signatureHeader]: signature },
+      signal: signal === undefined ? late : AbortSignal.any([signal, late]),
+    });
+    if (!response.ok) throw new Error(`the aggregator answered ${response.status}`);
+    const answer = z.safeParse(answerShape, await response.json());
+    if (!answer.success) throw new Error("the answer is no list of keys");
+    // A right this edge does not know yet is a newer one's, and passed over.
+    return new Map(
+      answer.data.keys.map(({ hash, project, rights }) => [
+        hash,
+        { hash, project, rights: rights.filter((right) => right === "historical") },
+      ]),
+    );
+  };
+}
+
+/** Why a look failed, in words that may be logged. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : "unknown");
