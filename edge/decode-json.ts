@@ -47,10 +47,10 @@ export function boundEvents(count: number, eventsMax: number): void {
 }
 
 /**
- * Takes a JSON text apart: an array of events, an object whose member `list` holds them, or one event.
- * Throws `body_malformed` and `too_many_events`.
+ * Takes a JSON text apart: an array of events, an object whose member `list` holds them, or one event;
+ * without `list` every object is an event. Throws `body_malformed` and `too_many_events`.
  */
-export function decodeJson(text: string, list: string, eventsMax: number): JsonBody {
+export function decodeJson(text: string, list: string | undefined, eventsMax: number): JsonBody {
   const value = parse(text);
   const places = (): readonly Place[] => eventPlaces(text, list);
   if (Array.isArray(value)) {
@@ -60,7 +60,7 @@ export function decodeJson(text: string, list: string, eventsMax: number): JsonB
     throw new WeirError("body_malformed", "The body is neither an object nor an array.");
   }
   const members = value as Record<string, unknown>;
-  if (!Object.hasOwn(members, list)) {
+  if (list === undefined || !Object.hasOwn(members, list)) {
     return { ...checked(text, [members], places, eventsMax), members, isAlone: true };
   }
   const { [list]: events, ...beside } = members;

@@ -14,10 +14,10 @@ const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
 /** The places of a body's events: an array's elements, those of an object's member `list`, or the object itself. */
-export function eventPlaces(text: string, list: string): Place[] {
+export function eventPlaces(text: string, list: string | undefined): Place[] {
   const start = skipSpace(text, 0);
   if (text.charCodeAt(start) === openBracket) return elements(text, start);
-  const events = lastMember(text, start, list);
+  const events = list === undefined ? undefined : lastMember(text, start, list);
   return events === undefined ? [[start, skipValue(text, start)]] : elements(text, events);
 }
 

@@ -29,7 +29,8 @@ export function plainDoor(dialect: Dialect, path: string): Door {
   };
 }
 
-function accepted({ batchIds, requestId, ...receipt }: Receipt): Response {
+/** The receipt whole, as our own clients read it. */
+export function accepted({ batchIds, requestId, ...receipt }: Receipt): Response {
   const body = {
     batch_id: batchIds[0],
     ...(batchIds.length > 1 ? { batch_ids: batchIds } : {}),
