@@ -80,5 +80,9 @@ export const forwardAttemptsMax = 4;
 export const keysPollMs: number = 30 * SECOND_MS;
 /** Keys an edge holds, and so rate limits too: 100,000 × some 300 bytes = 30 MB. */
 export const keysMax = 100_000;
+/** Versions of governed types of one project: some 2 KB each, so that 4 MB of them fit into an isolate. */
+export const governedTypesMax = 2_000;
+/** One declared schema as JSON text. */
+export const schemaBytesMax: number = 64 * 1024;
 /** Ranges of numbers a stream's row holds: some 20 bytes each, so 20 KB a row that each write makes anew. */
 export const streamRangesMax = 1_000;

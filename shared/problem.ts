@@ -44,6 +44,8 @@ export const refusalCodes = [
   "timestamp_invalid",
   "time_too_old",
   "time_ahead",
+  "schema_violation",
+  "version_unknown",
 ] as const;
 
 export type RefusalCode = (typeof refusalCodes)[number];

@@ -13,6 +13,7 @@ import { registerLifecycle } from "./register-lifecycle.ts";
 import { registerQuarantine } from "./register-quarantine.ts";
 import { registerReconcile } from "./register-reconcile.ts";
 import { registerReplay } from "./register-replay.ts";
+import { registerSchema } from "./register-schema.ts";
 
 /** What the commands are given: openers for what the settings name or a flag does, and the process itself. */
 export interface AggregatorCommands {
@@ -56,6 +57,7 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
   registerReplay(program, deps);
   registerCompleteness(program, deps);
   registerLifecycle(program, deps);
+  registerSchema(program, deps);
 }
 
 function registerKeys(program: Command, deps: AggregatorCommands): void {
