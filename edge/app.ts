@@ -34,7 +34,9 @@ export function createEdge(deps: EdgeDeps): Hono<{ Bindings: EdgeBindings }> {
   }
   for (const door of doors) {
     for (const { method, path, answer } of door.asides ?? []) {
-      app.on(method, path, ({ req }) => answer(req.raw, req.param(), () => readBody(req.raw)));
+      app.on(method, path, ({ req, env }) =>
+        answer(req.raw, req.param(), () => readBody(req.raw), env?.client),
+      );
     }
     for (const intake of door.intakes) {
       app.on(intake.method, intake.path, (context) => receive(context, door, intake));

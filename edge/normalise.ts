@@ -37,7 +37,7 @@ export function normalise(value: unknown, given: Circumstances): NormalisedEvent
   if (mapped instanceof EventFault) return mapped;
   const fault = checkShape(mapped);
   const outcome = fault ?? normaliseNative(mapped as NativeEvent, given, given.dialect.ageMsOf?.(value));
-  return outcome instanceof EventFault ? named(outcome, given.dialect) : outcome;
+  return outcome instanceof EventFault ? named(outcome, given.dialect, value) : outcome;
 }
 
 /** The client's own id of an event as sent, whatever it is. */
@@ -69,7 +69,9 @@ function normaliseNative(
   return {
     identity: kind,
     identityText: identityText(kind, event, ground),
-    fingerprintText: hasFingerprint(kind) ? fingerprintText(event, written) : undefined,
+    fingerprintText: hasFingerprint(kind)
+      ? fingerprintText(settled(event, given.dialect), written)
+      : undefined,
     eventTime: kind === "window" ? windowStart(resolved.eventTime, windowMs) : resolved.eventTime,
     flags:
       (isWeak(kind) ? flag.weak : 0) |
@@ -82,6 +84,11 @@ function normaliseNative(
       given,
     }),
   };
+}
+
+function settled(event: NativeEvent, { unsettled }: Dialect): NativeEvent {
+  if (unsettled === undefined) return event;
+  return { ...event, ...Object.fromEntries(unsettled.map((field) => [field, null])) };
 }
 
 const timeDetails = {
@@ -123,9 +130,9 @@ function identityOf(
   return new EventFault("missing_field", `/${lacks}`, `The identity \`${asked}\` needs the field.`);
 }
 
-function named(fault: EventFault, dialect: Dialect): EventFault {
+function named(fault: EventFault, dialect: Dialect, value: Readonly<Record<string, unknown>>): EventFault {
   const [, first = "", ...rest] = fault.pointer.split("/");
-  const name = dialect.nameOf(first);
+  const name = dialect.nameOf(first, value);
   if (name === first) return fault;
   return new EventFault(fault.code, ["", name, ...rest].join("/"), fault.detail);
 }

@@ -1,5 +1,6 @@
 // A door: the paths a client calls, how its requests are taken apart, and what it takes for an answer.
 import type { EventRefusal } from "../../shared/problem.ts";
+import type { ClientFacts } from "../client.ts";
 import type { Decoded } from "../decode.ts";
 import type { Dialect } from "./dialect.ts";
 
@@ -54,6 +55,7 @@ export interface Aside {
     request: Request,
     params: Readonly<Record<string, string>>,
     readBody: () => Promise<Uint8Array>,
+    client: ClientFacts | undefined,
   ): Response | Promise<Response>;
 }
 
