@@ -1,5 +1,5 @@
 // Records kept or noted beside the ledger: unreadable ones, those with another batch's id, and resends.
-import type { TransactionSql } from "postgres";
+import type { ISql, TransactionSql } from "postgres";
 import type { LogIdentity } from "../shared/log/log.ts";
 import type { QuarantineReason } from "../shared/problem.ts";
 import type { DecodedRecord, Place } from "./decode.ts";
@@ -32,6 +32,36 @@ export async function quarantineRecords(
       on conflict do nothing`;
   }
 }
+
+/** A kept record that is to be written after all, and who wants it; a replay is not told to the audit. */
+export interface Released {
+  recordId: string;
+  actor: string | undefined;
+}
+
+/**
+ * Takes a kept record out, in the transaction that writes it. False where it is not there any more: it was
+ * written by another, or was discarded.
+ */
+export async function releaseRecord(tx: TransactionSql, { recordId, actor }: Released): Promise<boolean> {
+  const gone = await tx`
+    with gone as (
+      delete from quarantined_records
+      where record_id = ${recordId} and discarded_at is null
+      returning log_id, partition, log_offset
+    ),
+    noted as (
+      insert into audit (action, actor, target, outcome)
+      select 'retried', ${actor ?? null}, ${recordTarget(tx)}, 'written'
+      from gone
+      where ${actor !== undefined}
+    )
+    select 1 from gone`;
+  return gone.length > 0;
+}
+
+/** How the audit names a kept record: by its place, which a store made anew from the log has, too. */
+export const recordTarget = (sql: ISql) => sql`concat('record ', log_id, '/', partition, '/', log_offset)`;
 
 /** Notes further records of known batches: counted nowhere, but their offsets and receipts are known. */
 export async function noteRetransmissions(

@@ -2,6 +2,9 @@
 import type { TransactionSql } from "postgres";
 import type { Plan } from "./plan.ts";
 
+/** For whoever holds no partition, so that no writer's mark is touched. */
+export const noPartition = -1;
+
 const dayMs = 24 * 60 * 60_000;
 
 /**

@@ -6,10 +6,16 @@ import { foldCanaries } from "./completeness/canaries.ts";
 import { foldStreams } from "./completeness/fold.ts";
 import type { DecodedRecord, UnreadableRecord } from "./decode.ts";
 import { advance, FencedError, type Span } from "./fence.ts";
-import { type KeptRecord, noteRetransmissions, quarantineRecords } from "./kept-records.ts";
+import {
+  type KeptRecord,
+  noteRetransmissions,
+  quarantineRecords,
+  type Released,
+  releaseRecord,
+} from "./kept-records.ts";
 import { type LedgerWrites, type Tally, tally } from "./ledger/fold.ts";
 import { applyBars, readBars } from "./lifecycle/bars.ts";
-import { markDays } from "./marks.ts";
+import { markDays, noPartition } from "./marks.ts";
 import { lockMoved, settleMoved } from "./moved.ts";
 import { judgeByStored, makePlan, type Plan } from "./plan.ts";
 import { quarantineEvents } from "./quarantine.ts";
@@ -22,6 +28,8 @@ export interface Prepared {
   unreadable: readonly UnreadableRecord[];
   sorted: Sorted;
   plan: Plan;
+  /** Where they come from what was kept whole: the log's positions are behind them, so there are no spans. */
+  released?: Released | undefined;
 }
 
 /** Records by what their batch id says: new, a further record of the same batch, or of another batch. */
@@ -53,6 +61,11 @@ export class NotOursError extends Error {
   readonly code = "not_ours";
 }
 
+/** The record to be released has another batch's id still. */
+export class BatchIdReusedError extends Error {
+  readonly code = "batch_id_reused";
+}
+
 /** Sorts records by batch; `digests` are those of batches known before, and learns the new ones. */
 export function sortRecords(records: readonly DecodedRecord[], digests: Map<string, string>): Sorted {
   const sorted: Sorted = { fresh: [], again: [], reused: [] };
@@ -80,11 +93,14 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
   ]);
   if (moved.length !== prepared.spans.length)
     throw new NotOursError("the partitions were moved on by another");
+  if (prepared.released !== undefined && !(await releaseRecord(tx, prepared.released)))
+    throw new NotOursError("the record is not kept any more");
   if (inserted.size !== sorted.fresh.length) {
     const known = sorted.fresh.map((decoded) => decoded.batchId).filter((id) => !inserted.has(id));
     sorted = sortRecords(prepared.records, await ground.ledger.digests(tx, known));
     plan = await makePlan(sorted.fresh, plan.unwritable);
   }
+  if (prepared.released !== undefined && sorted.reused.length > 0) throw new BatchIdReusedError();
   await applyBars(tx, plan, bars);
   await settleMoved(tx, plan, found);
   const way = await ground.inserter.insert(tx, plan);
@@ -94,7 +110,8 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
   await noteRetransmissions(tx, ground.log, sorted.again);
   await foldStreams(tx, sorted.fresh, plan);
   await foldCanaries(tx, sorted.fresh);
-  await markDays(tx, plan, Math.min(...prepared.spans.map((span) => span.partition)));
+  const owned = prepared.spans.map((span) => span.partition);
+  await markDays(tx, plan, owned.length === 0 ? noPartition : Math.min(...owned));
   const tallies = tally(sorted.fresh, plan.candidates);
   noteRefused(tallies);
   await ground.ledger.correct(tx, before, tallies);

@@ -27,7 +27,7 @@ export function describeQuarantine(hasToken: boolean): Json {
       as_of: asOf,
       next: { type: ["string", "null"], description: "Cursor of the next page" },
       sums: { type: "array", items: sum },
-      records: { type: "array", items: { type: "object", required: ["reason", "records"] } },
+      records: { type: "array", items: { type: "object", required: ["reason", "status", "records"] } },
     },
   };
   const list = answered({ type: "array", items: schemaOf(quarantineRow, "output") }, meta);
@@ -50,7 +50,7 @@ export function describeQuarantine(hasToken: boolean): Json {
     "/v1/quarantine": {
       get: {
         operationId: "quarantine",
-        summary: "Events that were refused, the newest first",
+        summary: "Records kept whole, then events that were refused, each the newest first",
         ...security,
         parameters: Object.entries(quarantineParameters.shape).map(([name, rule]) => parameter(name, rule)),
         responses: responses(list),
@@ -59,7 +59,7 @@ export function describeQuarantine(hasToken: boolean): Json {
     "/v1/quarantine/{id}": {
       get: {
         operationId: "quarantined_event",
-        summary: "One refused event whole, with what was done with it",
+        summary: "One refused event or record whole, with what was done with it",
         ...security,
         parameters: [id],
         responses: responses(one),
@@ -67,13 +67,13 @@ export function describeQuarantine(hasToken: boolean): Json {
     },
     "/v1/quarantine/retry": change(
       "quarantine_retry",
-      "Receives refused events anew, up to 500 at a time",
+      "Receives refused events anew, and writes records that can be read now, up to 500 at a time",
       retryBody,
       retryAnswer,
     ),
     "/v1/quarantine/discard": change(
       "quarantine_discard",
-      "Marks refused events as not wanted; they stay counted",
+      "Marks refused events and records as not wanted; they stay counted",
       discardBody,
       discardAnswer,
     ),

@@ -7,9 +7,10 @@ import { WeirError } from "../../shared/problem.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
 import { discardRows } from "../quarantine/discard.ts";
 import { retryRows } from "../quarantine/retry.ts";
-import { rowId } from "../quarantine/selection.ts";
+import { isRecordId, rowId } from "../quarantine/selection.ts";
 import { asProblem, bounded, inSnapshot, iso, readParameters } from "../read/answer.ts";
-import { listQuarantine, showQuarantined, sumQuarantine, sumRecords } from "../read/quarantine.ts";
+import { listQuarantine, showQuarantined, sumQuarantine } from "../read/quarantine.ts";
+import { sumRecords } from "../read/quarantine-records.ts";
 import { discardBody, quarantineParameters, retryBody } from "../read/quarantine-schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Ask } from "./ask.ts";
@@ -54,12 +55,8 @@ export function addQuarantine(app: Hono, { store, clock, meter, reenter }: Quara
   });
   app.post("/v1/quarantine/retry", async (context) => {
     const { as_new: asNew, all: _, ...selection } = await readBody(context.req.raw, retryBody);
-    if (reenter === undefined) {
-      throw new WeirError(
-        "not_ready",
-        "This aggregator knows no collector; set WEIR_COLLECTOR_URL and WEIR_EDGE_SECRET, or use weir quarantine retry.",
-      );
-    }
+    // Records kept whole are written from here, and need no way back in.
+    if (reenter === undefined && selection.ids?.every(isRecordId) !== true) throw noWayIn;
     const options = { store, reenter, clock, meter, waitMs, rowsMax };
     // As long as a collector is tried, and the ledger waited for: longer than a question may take.
     const run = () => named(retryRows(options, { selection, asNew, actor: "api" }));
@@ -71,6 +68,11 @@ export function addQuarantine(app: Hono, { store, clock, meter, reenter }: Quara
     return context.json(await ask("quarantine_discard", crypto.randomUUID(), run));
   });
 }
+
+const noWayIn = new WeirError(
+  "not_ready",
+  "This aggregator knows no collector; set WEIR_COLLECTOR_URL and WEIR_EDGE_SECRET, or use weir quarantine retry.",
+);
 
 async function named<Value>(work: Promise<Value>): Promise<Value> {
   try {

@@ -1,24 +1,22 @@
 // What the quarantine's commands say to a person.
 import type { DiscardAnswer } from "../quarantine/discard.ts";
 import type { RetryAnswer } from "../quarantine/retry.ts";
-import type { QuarantinedEvent, QuarantinePage, QuarantineSum, RecordSum } from "../read/quarantine.ts";
+import type { QuarantinedEvent, QuarantinePage, QuarantineSum, RecordSum } from "../read/quarantine-row.ts";
 
 export function listText(
   page: QuarantinePage,
   sums: readonly QuarantineSum[],
   records: readonly RecordSum[],
 ): string {
-  const whole = records.map(
-    (one) => `${one.records} whole records kept, ${one.reason}: weir reconcile tells what follows`,
-  );
-  if (sums.length === 0) return ["nothing is in quarantine", ...whole].join("\n");
+  const whole = records.map((one) => `${one.records} whole records kept, ${one.reason} ${one.status}`);
+  if (sums.length === 0 && page.rows.length === 0) return ["nothing is in quarantine", ...whole].join("\n");
   const rows = page.rows.map(
     (row) =>
       `${row.id}  ${row.received_at}  ${row.project}  ${row.status}  ${row.reason} ${plain(row.pointer)}  ${plain(row.detail)}`,
   );
   const counts = sums.map(({ reason, status, events }) => `${events} ${reason} ${status}`);
   const more = page.next === null ? [] : [`more: --cursor ${page.next}`];
-  return [...rows, ...more, counts.join(", "), ...whole].join("\n");
+  return [...rows, ...more, counts.join(", "), ...whole].filter((line) => line !== "").join("\n");
 }
 
 export function showText(event: QuarantinedEvent): string {
@@ -26,13 +24,17 @@ export function showText(event: QuarantinedEvent): string {
   return [
     `${event.id}  ${event.reason} ${plain(event.pointer)}  ${event.status}`,
     `${plain(event.detail)}`,
-    `refused by the ${event.station}, Weir ${event.weir_version || "of a version unknown"}; project ${event.project}`,
-    `received ${event.received_at} as ${event.batch_id}/${event.index}, ${event.bytes} bytes`,
+    ...(event.batch_id === null
+      ? [`kept whole since ${event.quarantined_at}, ${event.bytes} bytes`]
+      : [
+          `refused by the ${event.station}, Weir ${event.weir_version || "of a version unknown"}; project ${event.project}`,
+          `received ${event.received_at} as ${event.batch_id}/${event.index}, ${event.bytes} bytes`,
+        ]),
     ...history.map(({ at, action, actor, outcome, why }) => {
       const found = outcome === action ? "" : outcome;
       return plain([at, action, actor, found, why].filter((part) => part !== "").join("  "));
     }),
-    plain(event.original ?? `base64 ${event.original_base64}`),
+    plain(event.original ?? `base64 ${shortened(event.original_base64)}`),
   ].join("\n");
 }
 
@@ -42,8 +44,7 @@ export function retryText(answer: RetryAnswer): string {
     `sent ${sent} = stored ${stored} + duplicate ${duplicate} + quarantined ${quarantined} + refused again ${refused_again} + pending ${pending}`,
   ];
   for (const { id, outcome, detail } of answer.rows.slice(0, 20)) {
-    if (outcome === "refused_again" || outcome === "quarantined")
-      lines.push(`${id}  ${outcome}  ${plain(detail)}`);
+    if (outcome !== "stored" && outcome !== "duplicate") lines.push(`${id}  ${outcome}  ${plain(detail)}`);
   }
   if (needs_as_new > 0) {
     lines.push(
@@ -56,10 +57,18 @@ export function retryText(answer: RetryAnswer): string {
   return lines.join("\n");
 }
 
-export function discardText({ discarded, not_open }: DiscardAnswer): string {
+export function discardText({ discarded, records, not_open }: DiscardAnswer): string {
   const left = not_open.length > 0 ? `\nnot open, or not there: ${not_open.slice(0, 20).join(", ")}` : "";
-  return `discarded ${discarded}${left}`;
+  const whole = records > 0 ? ` events and ${records} whole records` : "";
+  return `discarded ${discarded}${whole}${left}`;
 }
+
+// A record may be of megabytes; --json has all of it.
+const shortened = (text: string): string =>
+  text.length <= shownMax
+    ? text
+    : `${text.slice(0, shownMax)}… (${text.length} characters; --json shows all)`;
+const shownMax = 4_000;
 
 // A client's text must not steer the terminal it is shown on.
 const plain = (text: string): string =>

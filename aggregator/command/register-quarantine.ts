@@ -5,10 +5,12 @@ import { systemClock } from "../../shared/clock.ts";
 import { exitCode, MisuseError, print, runCommand } from "../../shared/command.ts";
 import { silentMeter } from "../../shared/meter.ts";
 import { quarantineReasons } from "../../shared/problem.ts";
+import type { Reenter } from "../../shared/wire/reentry.ts";
 import { discardRows } from "../quarantine/discard.ts";
 import { retryRows } from "../quarantine/retry.ts";
-import { quarantineStatuses, type Selection } from "../quarantine/selection.ts";
-import { listQuarantine, showQuarantined, sumQuarantine, sumRecords } from "../read/quarantine.ts";
+import { isRecordId, quarantineStatuses, type Selection } from "../quarantine/selection.ts";
+import { listQuarantine, showQuarantined, sumQuarantine } from "../read/quarantine.ts";
+import { sumRecords } from "../read/quarantine-records.ts";
 import type { Store } from "../store/store.ts";
 import { idOf, readSelection, type SelectionFlags } from "./quarantine-flags.ts";
 import { discardText, listText, retryText, showText } from "./quarantine-text.ts";
@@ -40,8 +42,10 @@ const json = ["--json", "the result as one JSON object on the last line"] as con
 export function registerQuarantine(program: Command, deps: AggregatorCommands): void {
   const quarantine = program
     .command("quarantine")
-    .description("events that were refused, whole and with their reason");
-  filtered(quarantine.command("list").description("list them, the newest first, with their sums"))
+    .description("events and records that were refused, whole and with their reason");
+  filtered(
+    quarantine.command("list").description("list records, then events, the newest first, with their sums"),
+  )
     .addOption(new Option("--status <status>", "how they stand").choices(quarantineStatuses))
     .option("--limit <rows>", "rows at most, up to 1000", "50")
     .option("--cursor <id>", "go on behind this row, as the last answer said")
@@ -64,16 +68,16 @@ export function registerQuarantine(program: Command, deps: AggregatorCommands): 
     .option(...json)
     .action((ids: string[], flags: RetryFlags) =>
       runCommand(async () => {
-        const selection = chosen(ids, flags);
-        return await deps.withReenter(async (store, reenter) => {
-          const asked = { selection, asNew: flags.asNew === true, actor: actorOf() };
-          const answer = await retryRows(
-            { store, reenter, clock: systemClock, meter: silentMeter, waitMs },
-            asked,
-          );
+        const asked = { selection: chosen(ids, flags), asNew: flags.asNew === true, actor: actorOf() };
+        const work = async (store: Store, reenter?: Reenter): Promise<number> => {
+          const options = { store, reenter, clock: systemClock, meter: silentMeter, waitMs };
+          const answer = await retryRows(options, asked);
           print(flags.json === true, { ...answer }, () => retryText(answer));
           return answer.ok ? exitCode.fine : exitCode.failed;
-        });
+        };
+        // Records kept whole are written where they are; nothing has to be started for them.
+        const isHere = asked.selection.ids?.every(isRecordId) === true;
+        return isHere ? await withStore(deps, work) : await deps.withReenter(work);
       }),
     );
   filtered(quarantine.command("discard").description("mark them as not wanted; they stay counted"))
@@ -108,7 +112,7 @@ async function list(store: Store, flags: ListFlags): Promise<number> {
 
 async function show(store: Store, id: string, asJson: boolean): Promise<number> {
   const event = await showQuarantined(store.sql, id);
-  if (event === undefined) throw new Error(`there is no event ${id} in quarantine`);
+  if (event === undefined) throw new Error(`there is no event or record ${id} in quarantine`);
   print(asJson, { ...event }, () => showText(event));
   return exitCode.fine;
 }

@@ -56,13 +56,15 @@ export function createConfirm(confirmed: (change: Change) => Promise<void>): Con
       find("confirm-why-pick").hidden = isRetry;
       why.required = !isRetry;
       why.value = "";
-      find("confirm-new-pick").hidden = !isRetry || !rows.some((row) => row.reason === "conflict");
+      find("confirm-new-pick").hidden = !isRetry || !rows.some(({ reason }) => copies.has(reason));
       asNew.checked = false;
       dialog.showModal();
     },
   };
 }
 
+/** What comes back only under an identity of its own. */
+const copies: ReadonlySet<string> = new Set(["conflict", "batch_id_reused"]);
 const retryText =
   "It is received anew, by the way every event comes. What is refused again stays here, and nothing is stored twice.";
 const discardText = "It is not sent again. It stays counted, and is kept until its time here is over.";

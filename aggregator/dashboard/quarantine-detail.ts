@@ -8,8 +8,8 @@ import { type ListedRow, stateNames } from "./quarantine-rows.ts";
 interface Shown extends ListedRow {
   station: string;
   weir_version: string;
-  batch_id: string;
-  index: number;
+  batch_id: string | null;
+  index: number | null;
   bytes: number;
   original: string | null;
   original_base64: string;
@@ -45,16 +45,17 @@ export function createDetail(zone: string, act: (kind: ChangeKind, row: ListedRo
 }
 
 function fill(event: Shown, zone: string): void {
-  write(find("detail-title"), `Event ${event.id}`);
+  const isRecord = event.batch_id === null;
+  write(find("detail-title"), `${isRecord ? "Record" : "Event"} ${event.id}`);
   write(find("detail-what"), event.detail);
   const facts: [string, string][] = [
     ["Reason", event.reason],
-    ["Where", event.pointer === "" ? "the event itself" : event.pointer],
+    ["Where", event.pointer === "" ? `the ${isRecord ? "whole record" : "event itself"}` : event.pointer],
     ["State", stateNames[event.status] ?? event.status],
     ["Refused by", `${event.station}${event.weir_version === "" ? "" : `, Weir ${event.weir_version}`}`],
-    ["Project", event.project],
-    ["Received", formatMoment(event.received_at, zone)],
-    ["Place", `${event.batch_id} / ${event.index}`],
+    ["Project", event.project === "" ? "not known" : event.project],
+    [isRecord ? "Kept since" : "Received", formatMoment(event.received_at, zone)],
+    ["Place", isRecord ? "as said above" : `${event.batch_id} / ${event.index}`],
     ["Size", `${formatCount(event.bytes)} bytes`],
   ];
   if (event.next_retry_at !== null) facts.push(["Next try", formatMoment(event.next_retry_at, zone)]);

@@ -37,7 +37,7 @@ export function showRows(
 ): void {
   const focused = document.activeElement?.id ?? "";
   find("rows").replaceChildren(...rows.map((row) => line(row, chosen, zone, doings)));
-  if (/^(tick|show)-\d/.test(focused)) document.getElementById(focused)?.focus();
+  if (/^(tick|show)-r?\d/.test(focused)) document.getElementById(focused)?.focus();
 }
 
 function line(row: ListedRow, chosen: Set<string>, zone: string, doings: RowDoings): HTMLElement {

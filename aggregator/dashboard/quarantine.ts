@@ -10,7 +10,12 @@ import { type ListedRow, showRows } from "./quarantine-rows.ts";
 /** A page of rows as the API answers it. */
 interface Page {
   data: ListedRow[];
-  meta: { as_of: string; next: string | null; sums: { reason: string; status: string; events: number }[] };
+  meta: {
+    as_of: string;
+    next: string | null;
+    sums: { reason: string; status: string; events: number }[];
+    records: { reason: string; status: string; records: number }[];
+  };
 }
 
 const pollMs = 5_000;
@@ -35,7 +40,10 @@ async function load(): Promise<void> {
   let page = await read(filter);
   // The sums are those of every reason, so that another one can be chosen.
   const { reason: _, ...all } = filter;
-  const { sums } = reason === "" ? page.meta : (await read({ ...all, limit: "1" })).meta;
+  const { sums: events, records } = reason === "" ? page.meta : (await read({ ...all, limit: "1" })).meta;
+  // A record kept whole is one row, too.
+  const whole = records.filter(({ status }) => show.value === "" || show.value === status);
+  const sums = [...events, ...whole.map(({ records: count, ...one }) => ({ ...one, events: count }))];
   for (let turn = 1; ; turn += 1) {
     found.push(...page.data);
     next = page.meta.next;
@@ -105,7 +113,8 @@ async function send(change: Change): Promise<{ ok: boolean; text: string }> {
   const init = { method: "POST", headers, body: JSON.stringify(body) };
   const response = await request(`quarantine/${kind}`, init, undefined, 60_000);
   const answer = (await response.json()) as Record<string, number> & { ok: boolean; error?: string | null };
-  if (kind === "discard") return { ok: answer.ok, text: `${answer["discarded"]} discarded.` };
+  const count = Number(answer["discarded"]) + Number(answer["records"]);
+  if (kind === "discard") return { ok: answer.ok, text: `${count} discarded.` };
   const parts = [
     `${answer["sent"]} sent`,
     `${answer["stored"]} stored`,

@@ -91,15 +91,15 @@ export async function missedReceipts(
 const silentText = ({ collector, started_at }: Run): string =>
   `collector ${collector}, started ${started_at.toISOString()}, had a spool and has neither closed it nor come back`;
 
-/** Records that were written past, and offsets that the log no longer had. */
+/** Records that were written past and that nobody has discarded, and offsets that the log no longer had. */
 export async function keptRecords(
   tx: TransactionSql,
   log: LogIdentity,
 ): Promise<{ unreadable: number; reused: number; holes: number }> {
   const [row] = await tx<[{ unreadable: number; reused: number; holes: number }]>`
     select
-      count(*) filter (where reason = 'record_unreadable')::int as unreadable,
-      count(*) filter (where reason = 'batch_id_reused')::int as reused,
+      count(*) filter (where reason = 'record_unreadable' and discarded_at is null)::int as unreadable,
+      count(*) filter (where reason = 'batch_id_reused' and discarded_at is null)::int as reused,
       (
         select coalesce(sum(from_offset - to_offset), 0) from log_rewinds where log_id = ${log.id}
       )::float8 + (

@@ -107,7 +107,7 @@ async function name(
       where quarantine_id = named.id
       returning identity_hash, fingerprint, project_id, retry_index
     )
-    insert into quarantine_actions (
+    insert into audit (
       identity_hash, fingerprint, project_id, action, actor, retry_batch_id, retry_index
     )
     select identity_hash, fingerprint, project_id, 'retry', ${asked.actor}, ${batchId}, retry_index

@@ -1,5 +1,6 @@
 // Marks open rows as discarded: kept and counted as before, until their time is over, and never sent again.
 import type { Store } from "../store/store.ts";
+import { discardRecords } from "./records.ts";
 import { type Selection, selected } from "./selection.ts";
 
 export interface DiscardAsked {
@@ -12,11 +13,14 @@ export interface DiscardAsked {
 export interface DiscardAnswer {
   /** Every row asked for by number was open. */
   ok: boolean;
+  /** Events. */
   discarded: number;
+  /** Records kept whole. */
+  records: number;
   not_open: string[];
 }
 
-/** Discards what is asked for and open; a retry on its way is left alone. */
+/** Discards the events and records that are asked for and open; a retry on its way is left alone. */
 export async function discardRows(
   store: Store,
   { selection, actor, why }: DiscardAsked,
@@ -29,12 +33,13 @@ export async function discardRows(
       returning quarantine_id, identity_hash, fingerprint, project_id
     ),
     noted as (
-      insert into quarantine_actions (identity_hash, fingerprint, project_id, action, actor, why)
+      insert into audit (identity_hash, fingerprint, project_id, action, actor, why)
       select identity_hash, fingerprint, project_id, 'discard', ${actor}, ${why}
       from discarded
     )
     select quarantine_id from discarded`;
-  const done = new Set(rows.map((row) => String(row["quarantine_id"])));
+  const records = await discardRecords(store, { selection, actor, why });
+  const done = new Set([...rows.map((row) => String(row["quarantine_id"])), ...records]);
   const notOpen = (selection.ids ?? []).filter((id) => !done.has(id));
-  return { ok: notOpen.length === 0, discarded: rows.length, not_open: notOpen };
+  return { ok: notOpen.length === 0, discarded: rows.length, records: records.length, not_open: notOpen };
 }

@@ -63,7 +63,7 @@ async function forget(store: Store, due: PendingQuery<Row[]>): Promise<number> {
         and q.quarantine_id not in (select quarantine_id from due)
     ),
     forgotten as (
-      delete from quarantine_actions a
+      delete from audit a
       using removed r
       where a.identity_hash = r.identity_hash and a.fingerprint = r.fingerprint and a.action <> 'discard'
     ),

@@ -65,16 +65,16 @@ export async function readResolved(
     retry_batch_id = any(${[...batchIds]}::uuid[]) and action in ('retried', 'refused_again')`;
   const sums = await sql<{ outcome: RetryOutcome; events: number }[]>`
     select outcome, count(*)::float8 as events
-    from quarantine_actions
+    from audit
     where ${noted}
     group by outcome`;
   const rows = await sql<Resolved[]>`
     select q.quarantine_id as id, a.outcome, a.why as detail
     from (
-      select * from quarantine_actions where ${noted} order by outcome = 'stored', action_id limit ${rowsMax}
+      select * from audit where ${noted} order by outcome = 'stored', audit_id limit ${rowsMax}
     ) a
     join quarantine q on q.identity_hash = a.identity_hash and q.fingerprint = a.fingerprint
-    order by a.outcome = 'stored', a.action_id`;
+    order by a.outcome = 'stored', a.audit_id`;
   return { counts: new Map(sums.map(({ outcome, events }) => [outcome, events])), rows };
 }
 
@@ -165,7 +165,7 @@ async function settle(
       where q.quarantine_id = told.id
       returning q.*, told.outcome, told.detail as why
     )
-    insert into quarantine_actions (
+    insert into audit (
       identity_hash, fingerprint, project_id, action, actor, outcome, why, retry_batch_id, retry_index
     )
     select identity_hash, fingerprint, project_id,

@@ -4,6 +4,7 @@ import type { Meter } from "../../shared/meter.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
 import type { Store } from "../store/store.ts";
 import { claimRows, type RetryAsked } from "./claim.ts";
+import { openIds, type RecordsAnswer, retryRecords } from "./records.ts";
 import { type Resolved, type RetryOutcome, readResolved, resolveSent } from "./resolve.ts";
 import { type QuarantineStatus, selected } from "./selection.ts";
 import { sendBatch } from "./send.ts";
@@ -22,16 +23,19 @@ export interface RetryAnswer {
   pending: number;
   /** Conflicts that were passed over, since they come back only under an identity of their own. */
   needs_as_new: number;
+  /** Records that were kept whole and are written now, or still cannot be read; `rows` says which. */
+  records: { written: number; refused_again: number };
   /** Rows asked for by number that are not open: retried, discarded or gone. */
   not_open: string[];
   /** What stopped the sending, or null; what was not sent is taken up by the next retry. */
   error: string | null;
-  rows: Resolved[];
+  rows: (Resolved | RecordsAnswer["rows"][number])[];
 }
 
 export interface RetryOptions {
   store: Store;
-  reenter: Reenter;
+  /** Only events go this way; records that were kept whole are written where they are. */
+  reenter: Reenter | undefined;
   clock: Clock;
   meter: Meter;
   /** How long to wait for the ledger. */
@@ -47,6 +51,7 @@ const pollMs = 100;
 export async function retryRows(options: RetryOptions, asked: RetryAsked): Promise<RetryAnswer> {
   const { store } = options;
   const left = await leftOut(store, asked);
+  const records = await retryRecords(options, asked);
   const batchIds = await unfinishedBatches(store, asked);
   let sent = await countBatches(store, batchIds);
   let error = await sendAll(options, batchIds);
@@ -61,7 +66,7 @@ export async function retryRows(options: RetryOptions, asked: RetryAsked): Promi
     error = await sendAll(options, claimed.batchIds);
   }
   const resolved = await awaitResolved(options, batchIds);
-  return answerOf(resolved, await countBatches(store, batchIds), left, error);
+  return answerOf(resolved, records, await countBatches(store, batchIds), left, error);
 }
 
 /** Batches of a retry that was cut short, whose rows are meant. */
@@ -92,6 +97,7 @@ async function sendAll(
   batchIds: readonly string[],
 ): Promise<string | undefined> {
   for (const batchId of batchIds) {
+    if (reenter === undefined) return "no collector is known here";
     try {
       await sendBatch(store, reenter, batchId);
     } catch (error) {
@@ -128,16 +134,21 @@ async function leftOut(store: Store, { selection, asNew }: RetryAsked): Promise<
     where ${selected(store.sql, { ...selection, status: "open" })} and reason = 'conflict'`;
   const needsAsNew = asNew ? 0 : row.conflicts;
   if (selection.ids === undefined) return { needsAsNew, notOpen: [] };
+  const records = await openIds(store, selection);
   const open = await store.sql`
     select quarantine_id
     from quarantine
     where ${selected(store.sql, selection)} and status in ('open', 'retrying', 'sent')`;
-  const known = new Set(open.map((each) => String(each["quarantine_id"])));
+  const known = new Set([
+    ...open.map((each) => String(each["quarantine_id"])),
+    ...records.map((id) => `r${id}`),
+  ]);
   return { needsAsNew, notOpen: selection.ids.filter((id) => !known.has(id)) };
 }
 
 function answerOf(
   { counts: found, rows }: Awaited<ReturnType<typeof readResolved>>,
+  whole: RecordsAnswer,
   pending: number,
   left: LeftOut,
   error: string | undefined,
@@ -145,21 +156,26 @@ function answerOf(
   const count = (outcome: RetryOutcome): number => found.get(outcome) ?? 0;
   const resolved = [...found.values()].reduce((sum, events) => sum + events, 0);
   const counts = {
-    sent: resolved + pending,
-    stored: count("stored"),
-    duplicate: count("duplicate"),
-    quarantined: count("quarantined"),
+    sent: resolved + pending + whole.sent,
+    stored: count("stored") + whole.stored,
+    duplicate: count("duplicate") + whole.duplicate,
+    quarantined: count("quarantined") + whole.quarantined,
     refused_again: count("refused_again"),
     pending,
-    needs_as_new: left.needsAsNew,
+    needs_as_new: left.needsAsNew + whole.needs_as_new,
   };
-  const { refused_again, quarantined, needs_as_new } = counts;
-  const isWhole = refused_again + quarantined + pending + needs_as_new + left.notOpen.length === 0;
+  const written = whole.rows.filter(({ outcome }) => outcome === "written").length;
+  const records = { written, refused_again: whole.rows.length - written };
+  // What of a record is kept as an event now was never an event before; the record itself is written.
+  const { refused_again, needs_as_new } = counts;
+  const unfinished = refused_again + count("quarantined") + pending + needs_as_new + records.refused_again;
+  const isWhole = unfinished + left.notOpen.length === 0;
   return {
     ok: isWhole && error === undefined,
     ...counts,
+    records,
     not_open: left.notOpen,
     error: error ?? null,
-    rows,
+    rows: [...whole.rows.slice(0, rowsShownMax), ...rows],
   };
 }

@@ -21,8 +21,13 @@ export interface Selection {
   due?: number | undefined;
 }
 
-/** A row's number as people give it. */
-export const rowId = z.string().regex(/^[1-9]\d{0,17}$/, "is no number of a row");
+/** A row's number as people give it; that of a record kept whole begins with an r. */
+export const rowId = z.string().regex(/^r?[1-9]\d{0,17}$/, "is no number of a row");
+
+export const isRecordId = (id: string): boolean => id.startsWith("r");
+
+/** The events among the numbers asked for. */
+export const eventIds = ({ ids }: Selection): string[] | undefined => ids?.filter((id) => !isRecordId(id));
 
 const dayMs = 86_400_000;
 
@@ -59,13 +64,33 @@ export const listRules = {
 
 /** The condition over the columns of `quarantine`. */
 export function selected(sql: ISql, selection: Selection): Fragment {
-  const { ids, reason, project, status, from, to, due } = selection;
+  const { reason, project, status, from, to, due } = selection;
+  const ids = eventIds(selection);
   return sql`true
-    ${ids === undefined ? sql`` : sql`and quarantine_id = any(${[...ids]}::bigint[])`}
+    ${ids === undefined ? sql`` : sql`and quarantine_id = any(${ids}::bigint[])`}
     ${reason === undefined ? sql`` : sql`and reason = ${reason}`}
     ${project === undefined ? sql`` : sql`and project_id = ${project}`}
     ${status === undefined ? sql`` : sql`and status = ${status}`}
     ${from === undefined ? sql`` : sql`and received_at >= ${new Date(from)}`}
     ${to === undefined ? sql`` : sql`and received_at < ${new Date(to)}`}
     ${due === undefined ? sql`` : sql`and next_retry_at <= ${new Date(due)}`}`;
+}
+
+/**
+ * The same over the columns of `quarantined_records`. Which project a record belongs to nobody knows before it
+ * is read, and it is never retried by itself: where either is asked for, none is meant.
+ */
+export function recordsSelected(
+  sql: ISql,
+  { ids, reason, project, status, from, to, due }: Selection,
+): Fragment {
+  if (project !== undefined || due !== undefined) return sql`false`;
+  if (status !== undefined && status !== "open" && status !== "discarded") return sql`false`;
+  const numbers = ids?.filter(isRecordId).map((id) => id.slice(1));
+  return sql`true
+    ${numbers === undefined ? sql`` : sql`and record_id = any(${numbers}::bigint[])`}
+    ${reason === undefined ? sql`` : sql`and reason = ${reason}`}
+    ${status === undefined ? sql`` : sql`and discarded_at is ${status === "open" ? sql`` : sql`not`} null`}
+    ${from === undefined ? sql`` : sql`and quarantined_at >= ${new Date(from)}`}
+    ${to === undefined ? sql`` : sql`and quarantined_at < ${new Date(to)}`}`;
 }

@@ -2,67 +2,14 @@
 import type { Sql, TransactionSql } from "postgres";
 import { isRecordId, type Selection, selected } from "../quarantine/selection.ts";
 import { listRecords, showRecord } from "./quarantine-records.ts";
+import {
+  actionOf,
+  type QuarantinedEvent,
+  type QuarantinedRow,
+  type QuarantinePage,
+  type QuarantineSum,
+} from "./quarantine-row.ts";
 import { textOf } from "./quarantine-text.ts";
-
-/** One row as it is listed; times are RFC 3339 in UTC. */
-export interface QuarantinedRow {
-  id: string;
-  project: string;
-  station: string;
-  weir_version: string;
-  reason: string;
-  pointer: string;
-  detail: string;
-  status: string;
-  attempts: number;
-  /** Of an event: its place in its batch. */
-  batch_id: string | null;
-  index: number | null;
-  bytes: number;
-  /** Of a record kept whole: when it was put here. */
-  received_at: string;
-  quarantined_at: string;
-  next_retry_at: string | null;
-  retry_batch_id: string | null;
-  retry_index: number | null;
-  retried_at: string | null;
-}
-
-/** A row with its event as it came, and what was done with it. */
-export interface QuarantinedEvent extends QuarantinedRow {
-  /** As text where it is text, or what was packed as an object's JSON; null for other bytes. */
-  original: string | null;
-  original_base64: string;
-  dialect: string;
-  history: QuarantineAction[];
-}
-
-export interface QuarantineAction {
-  at: string;
-  action: string;
-  actor: string;
-  outcome: string;
-  why: string;
-  retry_batch_id: string | null;
-}
-
-export interface QuarantineSum {
-  reason: string;
-  status: string;
-  events: number;
-}
-
-export interface RecordSum {
-  reason: string;
-  status: "open" | "discarded";
-  records: number;
-}
-
-export interface QuarantinePage {
-  rows: QuarantinedRow[];
-  /** Where the next page begins; null on the last. */
-  next: string | null;
-}
 
 const columns = `
   quarantine_id as id, project_id as project, station, weir_version, reason, pointer, detail, status,
@@ -142,16 +89,6 @@ export async function showQuarantined(
     history: actions.map(actionOf),
   };
 }
-
-/** One row of the audit as a row's history tells it. */
-export const actionOf = (action: Record<string, unknown>): QuarantineAction => ({
-  at: (action["acted_at"] as Date).toISOString(),
-  action: String(action["action"]),
-  actor: String(action["actor"]),
-  outcome: String(action["outcome"]),
-  why: String(action["why"]),
-  retry_batch_id: action["retry_batch_id"] as string | null,
-});
 
 function rowOf(row: Record<string, unknown>): QuarantinedRow {
   const time = (name: string): string | null => (row[name] as Date | null)?.toISOString() ?? null;

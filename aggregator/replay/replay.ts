@@ -9,7 +9,7 @@ import { type ComparedTable, compareSums, sumTables } from "./checksum.ts";
 import { rebuild } from "./rebuild.ts";
 import { restoreRows } from "./restore.ts";
 import { inSnapshot, ReplayError } from "./snapshot.ts";
-import { copyQuarantineState, copyState } from "./state.ts";
+import { copyQuarantineState, copyRecordState, copyState } from "./state.ts";
 import { holdWriters, swapSchemas } from "./swap.ts";
 
 export interface ReplayOptions {
@@ -79,7 +79,10 @@ async function build(options: ReplayOptions, live: TransactionSql | undefined): 
   const { into } = options;
   if (live !== undefined) await copyState(live, into);
   const { records, missing } = await rebuild({ ...options, live });
-  if (live !== undefined) await copyQuarantineState(live, into);
+  if (live !== undefined) {
+    await copyRecordState(live, into, options.reader.identity, options.clock);
+    await copyQuarantineState(live, into);
+  }
   const own = await inSnapshot(into, sumTables);
   const tables = compareSums(live === undefined ? own : await sumTables(live), own);
   const equal = live === undefined ? undefined : tables.every((table) => table.equal);

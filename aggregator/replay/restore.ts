@@ -8,10 +8,11 @@ import { copyRows } from "../copy.ts";
 import { type DecodedRecord, decodeSlice, isDecoded } from "../decode.ts";
 import { readPositions, type Span } from "../fence.ts";
 import { applyBars, readBars } from "../lifecycle/bars.ts";
-import { markDays } from "../marks.ts";
+import { markDays, noPartition } from "../marks.ts";
 import { lockMoved, movedLockKey } from "../moved.ts";
 import { createPartitions, type Partitions } from "../partitions.ts";
 import { makePlan, type Plan, rowsToSend } from "../plan.ts";
+import { underOwnId } from "../quarantine/records.ts";
 import { eventColumnList } from "../rows.ts";
 import { makeStage } from "../stage.ts";
 import type { Store } from "../store/store.ts";
@@ -33,9 +34,6 @@ export interface RestoreOptions {
   replayId: string;
   written(records: number): void;
 }
-
-/** No writer has this partition, so no mark of a writer is touched. */
-const noPartition = -1;
 
 /**
  * Reads what is written already, beside the owners, in the order in which it was: so of two copies the one
@@ -70,24 +68,26 @@ export async function restoreRows(options: RestoreOptions): Promise<Restored> {
 }
 
 async function offer(
-  { into, replayId }: RestoreOptions,
+  { reader, into, replayId }: RestoreOptions,
   partitions: Partitions,
   records: readonly DecodedRecord[],
 ): Promise<number> {
-  const plan = await inSnapshot(into, (tx) => planRows(tx, records));
+  const plan = await inSnapshot(into, (tx) => planRows(tx, reader.identity.id, records));
   if (plan.kept.length === 0) return 0;
   await partitions.ensure(plan.kept);
   return await inSnapshot(into, (tx) => putBack(tx, plan, replayId), "read committed");
 }
 
 // Of the batches that have a ledger row with something stored, the events that may be what was stored.
-async function planRows(tx: TransactionSql, records: readonly DecodedRecord[]): Promise<Plan> {
+// One whose id was another's may have been written under one of its own.
+async function planRows(tx: TransactionSql, logId: string, records: readonly DecodedRecord[]): Promise<Plan> {
+  const under = records.flatMap((record) => [record, underOwnId(logId, record)]);
   const rows = await tx`
     select batch_id, encode(digest, 'hex') as digest
     from ledger
-    where stored > 0 and batch_id = any(${records.map((record) => record.batchId)}::uuid[])`;
+    where stored > 0 and batch_id = any(${under.map((record) => record.batchId)}::uuid[])`;
   const known = new Map(rows.map((row) => [String(row["batch_id"]), String(row["digest"])]));
-  const ours = records.filter((record) => known.get(record.batchId) === record.digest);
+  const ours = under.filter((record) => known.get(record.batchId) === record.digest);
   const others = await notStored(tx, ours);
   return await makePlan(
     ours.map((record) => without(record, others)),

@@ -1,5 +1,9 @@
 // What a log does not tell: keys, erasures, retention, and what people did with what lies in quarantine.
 import type { TransactionSql } from "postgres";
+import type { Clock } from "../../shared/clock.ts";
+import type { LogIdentity } from "../../shared/log/log.ts";
+import { silentMeter } from "../../shared/meter.ts";
+import { retryRecords } from "../quarantine/records.ts";
 import type { Store } from "../store/store.ts";
 import { inSnapshot } from "./snapshot.ts";
 import { copyTable, listTables, type Table } from "./tables.ts";
@@ -88,4 +92,39 @@ export async function copyQuarantineState(live: TransactionSql, into: Store): Pr
     },
     "read committed",
   );
+}
+
+/**
+ * The same for records kept whole: what the live store has written since, under an id of its own, is written,
+ * and what was discarded there is discarded.
+ */
+export async function copyRecordState(
+  live: TransactionSql,
+  into: Store,
+  log: LogIdentity,
+  clock: Clock,
+): Promise<void> {
+  const kept = await into.sql`
+    select record_id, partition, log_offset from quarantined_records where log_id = ${log.id} order by record_id`;
+  if (kept.length === 0) return;
+  const places = kept.map(({ record_id, partition, log_offset }) => ({ record_id, partition, log_offset }));
+  const written = await live`
+    select r.record_id
+    from jsonb_to_recordset(${live.json(places)}) as r(record_id bigint, partition int, log_offset bigint)
+    join ledger l on l.log_id = ${log.id} and l.partition = r.partition and l.log_offset = r.log_offset
+    order by r.record_id`;
+  const ids = written.map((row) => `r${row["record_id"]}`);
+  const options = { store: into, clock, meter: silentMeter };
+  await retryRecords(options, { selection: { ids }, asNew: true, actor: undefined });
+  const discarded = await live`
+    select partition, log_offset, discarded_at::text
+    from quarantined_records
+    where log_id = ${log.id} and discarded_at is not null`;
+  await into.sql`
+    update quarantined_records q
+    set discarded_at = r.discarded_at
+    from jsonb_to_recordset(${into.sql.json([...discarded] as never)}) as r(
+      partition int, log_offset bigint, discarded_at timestamptz
+    )
+    where q.log_id = ${log.id} and q.partition = r.partition and q.log_offset = r.log_offset`;
 }

@@ -22,7 +22,8 @@ where c.relnamespace = current_schema()::regnamespace
     'log_positions.updated_at',
     'quarantine.quarantine_id',
     'quarantine.quarantined_at',
-    'quarantined_records.quarantined_at'
+    'quarantined_records.quarantined_at',
+    'quarantined_records.record_id'
   )
 group by c.relname
 order by c.relname

@@ -83,11 +83,28 @@ describe("the quarantine's API", () => {
     expect((await get("?to=2001-01-01")).data).toEqual([]);
   });
 
-  it("counts the records that were kept whole beside", async () => {
-    await weir.store.sql`
+  it("counts, lists, shows, retries and discards the records that were kept whole beside", async () => {
+    const [row] = await weir.store.sql`
       insert into quarantined_records (log_id, partition, log_offset, reason, detail, original)
-      values ('another log', 0, 0, 'record_unreadable', '', '')`;
-    expect((await get("")).meta["records"]).toEqual([{ reason: "record_unreadable", records: 1 }]);
+      values ('another log', 0, 0, 'record_unreadable', 'no record', '\\x00ff')
+      returning 'r' || record_id as id`;
+    const id = String(row?.["id"]);
+    const { data, meta } = await get("?limit=2");
+    expect(z.array(quarantineRow).parse(data)).toMatchObject([{ id, status: "open" }, { status: "open" }]);
+    expect(meta["records"]).toEqual([{ reason: "record_unreadable", status: "open", records: 1 }]);
+    expect(quarantinedEvent.parse((await get(`/${id}`)).data)).toMatchObject({
+      original: null,
+      original_base64: "AP8=",
+    });
+    const retried = retryAnswer.parse(await (await post("retry", { ids: [id] })).json());
+    expect(retried).toMatchObject({ ok: false, sent: 0, records: { written: 0, refused_again: 1 } });
+    const response = await post("discard", { ids: [id], why: "not ours" });
+    expect(discardAnswer.parse(await response.json())).toMatchObject({ ok: true, records: 1 });
+    const shown = await get(`/${id}`);
+    expect(shown.data).toMatchObject({
+      status: "discarded",
+      history: [{ action: "refused_again" }, { action: "discard", actor: "api", why: "not ours" }],
+    });
     await weir.store.sql`delete from quarantined_records`;
     expect((await get("")).meta["records"]).toEqual([]);
   });
@@ -121,9 +138,14 @@ describe("the quarantine's API", () => {
 
   it("discards with a reason, and tells what was not open", async () => {
     const response = await post("discard", { ids: ids.slice(0, 1), why: "not ours" });
-    expect(discardAnswer.parse(await response.json())).toEqual({ ok: true, discarded: 1, not_open: [] });
+    expect(discardAnswer.parse(await response.json())).toEqual({
+      ok: true,
+      discarded: 1,
+      records: 0,
+      not_open: [],
+    });
     const again = await post("discard", { ids: ids.slice(0, 1), why: "not ours" });
-    expect(await again.json()).toEqual({ ok: false, discarded: 0, not_open: [ids[0]] });
+    expect(await again.json()).toEqual({ ok: false, discarded: 0, records: 0, not_open: [ids[0]] });
     const { data } = await get(`/${ids[0]}`);
     expect(data).toMatchObject({ status: "discarded", history: [{ actor: "api", why: "not ours" }] });
     expect((await weir.reconcile()).ok).toBe(true);

@@ -134,6 +134,31 @@ describe("weir quarantine", () => {
   );
 
   it(
+    "shows, retries and discards records kept whole by their numbers",
+    async () => {
+      const [row] = await query(
+        (sql) => sql`
+        insert into quarantined_records (log_id, partition, log_offset, reason, detail, original)
+        values ('another log', 0, 0, 'record_unreadable', 'no record', '\\x00')
+        returning 'r' || record_id as id`,
+      );
+      const id = String(row?.["id"]);
+      const { result } = await quarantine("list", "--limit", "1");
+      expect(result).toMatchObject({ rows: [{ id }], next: id, records: [{ records: 1, status: "open" }] });
+      expect(await quarantine("show", id)).toMatchObject({
+        code: 0,
+        result: { detail: expect.stringContaining("offset 0") },
+      });
+      const records = { written: 0, refused_again: 1 };
+      expect(await quarantine("retry", id)).toMatchObject({ code: 1, result: { sent: 0, records } });
+      const discarded = await quarantine("discard", id, "--why", "sent by a test");
+      expect(discarded).toMatchObject({ code: 0, result: { discarded: 0, records: 1 } });
+      await query((sql) => sql`delete from quarantined_records returning 1`);
+    },
+    minutes,
+  );
+
+  it(
     "is the same after the store was built anew from the log",
     async () => {
       const state = (schema: string) => async (sql: Store["sql"]) =>
