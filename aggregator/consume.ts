@@ -1,13 +1,15 @@
 // Reads the log into the store: takes partitions, hands what is delivered to the pump, and goes on.
 import type { Clock } from "../shared/clock.ts";
-import type { ConsumerHandler, LogConsumer, ReadRecord } from "../shared/log/log.ts";
+import type { ConsumerHandler, LogConsumer, LogReader, ReadRecord } from "../shared/log/log.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Meter } from "../shared/meter.ts";
 import { backoffMs } from "../shared/retry.ts";
+import { markOf } from "./decode.ts";
 import { FencedError, OffsetError, type Span } from "./fence.ts";
 import type { LedgerWrites } from "./ledger/fold.ts";
-import { alarmOutside, findOutside, type LogLook, LogReplacedError } from "./outside.ts";
+import { alarmOutside, findOutside, LogReplacedError } from "./outside.ts";
 import { createPump, type Pump } from "./pump.ts";
+import { spanBack } from "./regrown.ts";
 import type { Inserter } from "./stage.ts";
 import { errorText, isAway } from "./store/errors.ts";
 import type { Store } from "./store/store.ts";
@@ -41,8 +43,8 @@ export interface ConsumeOptions {
   ledger?: LedgerWrites | undefined;
   /** For simulations, which have no COPY. */
   inserter?: Inserter | undefined;
-  /** Looks at the log at every assignment, whether it still has what comes next; without it nobody does. */
-  look?: (() => Promise<LogLook>) | undefined;
+  /** Looks at the log at every assignment, whether it still is what was read; without it nobody does. */
+  openReader?: (() => Promise<LogReader>) | undefined;
   /** Closes the consumer, also while it starts. */
   signal?: AbortSignal | undefined;
 }
@@ -102,7 +104,7 @@ interface Parts {
 }
 
 function createHandler(options: ConsumeOptions, parts: Parts): ConsumerHandler {
-  const { consumer, clock, meter, logger, look } = options;
+  const { consumer, clock, meter, logger, openReader } = options;
   const { writer, positions, patient, pump } = parts;
   // A hole is no reason to stand still: the log will not have those records again. It is noted and alarmed.
   const skip = async (span: Span): Promise<void> => {
@@ -116,17 +118,29 @@ function createHandler(options: ConsumeOptions, parts: Parts): ConsumerHandler {
       positions.clear();
       const taken = await patient.until("take", () => writer.take(partitions));
       for (const [partition, next] of taken) positions.set(partition, next);
-      if (look !== undefined) {
-        const outside = () => findOutside(look, consumer.identity, taken, clock);
-        for (const span of await patient.until("look", outside)) await skip(span);
+      if (openReader === undefined) return new Map(positions);
+      const outside = () => findOutside(openReader, consumer.identity, taken, clock);
+      const { spans, ranges } = await patient.until("look", outside);
+      for (const span of spans) {
+        const back = () => spanBack(openReader, writer.digests, span);
+        await skip(span.from < span.to ? span : await patient.until("look", back));
       }
-      return new Map(positions);
+      // The record before comes along where the log has it still: it tells whether that is the same log.
+      const isKept = ([partition, next]: [number, bigint]) => next > (ranges.get(partition)?.start ?? next);
+      return new Map([...positions].map((one) => [one[0], isKept(one) ? one[1] - 1n : one[1]]));
     },
     async revoked(partitions) {
       pump.drop(new FencedError(partitions), new Set(partitions));
       for (const partition of partitions) positions.delete(partition);
     },
     async deliver(partition, records) {
+      const [known, first, at] = [writer.last(partition), records[0], positions.get(partition)];
+      const isBefore = first !== undefined && at !== undefined && first.offset + 1n === at;
+      if (openReader !== undefined && isBefore && known !== undefined && markOf(first) !== known) {
+        const back = () => spanBack(openReader, writer.digests, { partition, from: at, to: at });
+        await skip(await patient.until("look", back));
+        throw new Error(`partition ${partition} is to be read again: its log was cut off and has grown`);
+      }
       for (const part of runs(records, positions.get(partition) ?? 0n)) {
         const next = positions.get(partition);
         if (next === undefined) throw new FencedError([partition]);

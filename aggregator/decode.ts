@@ -31,11 +31,12 @@ export interface UnreadableRecord extends Place {
   detail: string;
 }
 
-/** A slice whose records were read; `to` is the offset after its last. */
+/** A slice whose records were read; `to` is the offset after its last, and `last` that one's mark. */
 export interface DecodedSlice {
   partition: number;
   from: bigint;
   to: bigint;
+  last?: string | undefined;
   records: readonly (DecodedRecord | UnreadableRecord)[];
 }
 
@@ -46,8 +47,18 @@ export function decodeSlice({ partition, records }: Slice): DecodedSlice {
     if (offset !== from + BigInt(at)) throw new OffsetError(partition, from + BigInt(at), offset);
   }
   const read = records.map((record) => decodeRecord(partition, record));
-  return { partition, from, to: from + BigInt(records.length), records: read };
+  return {
+    partition,
+    from,
+    to: from + BigInt(records.length),
+    last: markOf(records.at(-1)!),
+    records: read,
+  };
 }
+
+/** What tells a record from another at its offset: when the log took it, and a hash of its bytes. */
+export const markOf = ({ time, value }: ReadRecord): string =>
+  `${time}.${Bun.hash.xxHash64(value).toString(36)}`;
 
 /** Reads one record; one that cannot be read is a value, so that it is kept whole and the rest goes on. */
 export function decodeRecord(partition: number, read: ReadRecord): DecodedRecord | UnreadableRecord {

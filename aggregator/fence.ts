@@ -7,12 +7,16 @@ export interface Span {
   partition: number;
   from: bigint;
   to: bigint;
+  /** The mark of the record before `to`, where it is known: see `markOf`. */
+  last?: string | undefined;
 }
 
 /** A partition as it stands in the store. */
 export interface Position {
   nextOffset: bigint;
   epoch: bigint;
+  /** The mark of the record before it; undefined where nothing was read up to there. */
+  last: string | undefined;
 }
 
 /** Partitions that belong to another process now: what was to be written for them is that one's to write. */
@@ -84,7 +88,7 @@ export async function takePartitions(
       updated_at = now()
     from mine
     where p.log_id = ${log.id} and p.topic = ${log.topic} and p.partition = mine.partition
-    returning p.partition, p.next_offset, p.epoch`;
+    returning p.partition, p.next_offset, p.epoch, p.last_record`;
   return new Map(rows.map((row) => [Number(row["partition"]), positionOf(row)]));
 }
 
@@ -99,20 +103,24 @@ export async function advance(
   spans: readonly Span[],
   epochs: ReadonlyMap<number, bigint>,
 ): Promise<number[]> {
-  const moves = spans.map(({ partition, from, to }) => ({
+  const moves = spans.map(({ partition, from, to, last }) => ({
     partition,
     from_offset: String(from),
     to_offset: String(to),
     epoch: String(epochs.get(partition) ?? -1n),
+    last_record: last ?? null,
   }));
   const rows = await tx`
     update log_positions p
     set
       next_offset = m.to_offset,
+      last_record = m.last_record,
       owner_pid = pg_backend_pid(),
       owner_started_at = (select backend_start from pg_stat_get_activity(pg_backend_pid())),
       updated_at = now()
-    from jsonb_to_recordset(${tx.json(moves)}) as m(partition int, from_offset bigint, to_offset bigint, epoch bigint)
+    from jsonb_to_recordset(${tx.json(moves)}) as m(
+      partition int, from_offset bigint, to_offset bigint, epoch bigint, last_record text
+    )
     where p.log_id = ${log.id} and p.topic = ${log.topic} and p.partition = m.partition
       and p.next_offset = m.from_offset and p.epoch = m.epoch
     returning p.partition`;
@@ -125,7 +133,7 @@ export async function readPositions(
   log: LogIdentity,
 ): Promise<Map<number, Position>> {
   const rows = await sql`
-    select partition, next_offset, epoch
+    select partition, next_offset, epoch, last_record
     from log_positions
     where log_id = ${log.id} and topic = ${log.topic}`;
   return new Map(rows.map((row) => [Number(row["partition"]), positionOf(row)]));
@@ -134,4 +142,5 @@ export async function readPositions(
 const positionOf = (row: Record<string, unknown>): Position => ({
   nextOffset: BigInt(String(row["next_offset"])),
   epoch: BigInt(String(row["epoch"])),
+  last: (row["last_record"] as string | null) ?? undefined,
 });

@@ -2,10 +2,10 @@
 import type { Log, LogReader } from "../shared/log/log.ts";
 import { type Consume, type ConsumeOptions, startConsume } from "./consume.ts";
 import { noteReplaced } from "./ledger/replaced.ts";
-import { type LogLook, outsideOf } from "./outside.ts";
+import { lookAt, outsideOf } from "./outside.ts";
 import { errorText } from "./store/errors.ts";
 
-export interface FollowOptions extends Omit<ConsumeOptions, "consumer" | "look" | "signal"> {
+export interface FollowOptions extends Omit<ConsumeOptions, "consumer" | "openReader" | "signal"> {
   log: Log;
   group: string;
   /** How often the log is looked at, ms. */
@@ -46,7 +46,9 @@ export async function followLog(options: FollowOptions): Promise<Following> {
     let before = new Map<number, bigint>();
     while (!ending.signal.aborted) {
       await clock.sleep(lookEveryMs, ending.signal);
-      const seen = ending.signal.aborted ? undefined : await lookAt(log).catch(() => undefined);
+      const seen = ending.signal.aborted
+        ? undefined
+        : await lookAt(() => log.reader()).catch(() => undefined);
       if (seen === undefined) continue;
       const isAnother = seen.identity.id !== reader.identity.id;
       const { positions, delayMs } = consume.state();
@@ -89,19 +91,10 @@ async function open(
       meter.count("weir.aggregator.alarms", 1, { "weir.code": "log_replaced" });
       logger.error("log_replaced", { topic: reader.identity.topic, old, new: reader.identity.id });
     }
-    return { reader, consume: await startConsume({ ...options, consumer, signal, look: () => lookAt(log) }) };
+    const openReader = () => log.reader();
+    return { reader, consume: await startConsume({ ...options, consumer, signal, openReader }) };
   } catch (error) {
     await reader.close();
     throw error;
-  }
-}
-
-// Opened each time, for a role that is open stays with the log it was opened on.
-async function lookAt(log: Log): Promise<LogLook> {
-  const reader = await log.reader();
-  try {
-    return { identity: reader.identity, ranges: await reader.ranges() };
-  } finally {
-    await reader.close();
   }
 }

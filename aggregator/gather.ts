@@ -1,7 +1,7 @@
 // What waits to be written: pieces of several partitions, put together into one transaction.
 import { writeBytesMax, writeEventsMax, writePieceEventsMax } from "../shared/limits.ts";
 import type { ReadRecord } from "../shared/log/log.ts";
-import { type DecodedRecord, type DecodedSlice, decodeSlice, isDecoded } from "./decode.ts";
+import { type DecodedRecord, type DecodedSlice, decodeSlice, isDecoded, markOf } from "./decode.ts";
 
 /** A part of what was delivered for a partition; whoever delivered it waits for `done`. */
 export interface Piece extends DecodedSlice {
@@ -79,6 +79,7 @@ export function cutPieces(partition: number, records: readonly ReadRecord[]): Pi
       bytes,
       newestReceivedAt,
       time: records[first]!.time,
+      last: markOf(records[end - 1]!),
       done,
     });
     [first, events, bytes] = [end, 0, 0];

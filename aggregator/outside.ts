@@ -1,6 +1,6 @@
 // Positions that the log does not have: it begins after them, or ends before them.
 import type { Clock } from "../shared/clock.ts";
-import type { LogIdentity } from "../shared/log/log.ts";
+import type { LogIdentity, LogReader } from "../shared/log/log.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Meter } from "../shared/meter.ts";
 import type { Span } from "./fence.ts";
@@ -31,20 +31,42 @@ export function outsideOf(positions: ReadonlyMap<number, bigint>, { ranges }: Lo
   return spans;
 }
 
-/** Those of an own log that stay outside. Rejects with a LogReplacedError where the log is another one. */
+/** Opens a reader for some work: a role that is open stays with the log it was opened on. */
+export async function withReader<T>(
+  open: () => Promise<LogReader>,
+  work: (reader: LogReader) => Promise<T>,
+): Promise<T> {
+  const reader = await open();
+  try {
+    return await work(reader);
+  } finally {
+    await reader.close();
+  }
+}
+
+/** The log as it is now. */
+export const lookAt = (open: () => Promise<LogReader>): Promise<LogLook> =>
+  withReader(open, async (reader) => ({ identity: reader.identity, ranges: await reader.ranges() }));
+
+/**
+ * Those of an own log that stay outside, and the log as it was seen. Rejects with a LogReplacedError where
+ * the log is another one.
+ */
 export async function findOutside(
-  look: () => Promise<LogLook>,
+  open: () => Promise<LogReader>,
   identity: LogIdentity,
   positions: ReadonlyMap<number, bigint>,
   clock: Clock,
-): Promise<Span[]> {
+): Promise<LogLook & { spans: Span[] }> {
   for (let count = 1; ; count += 1) {
-    const seen = await look();
+    const seen = await lookAt(open);
     if (seen.identity.id !== identity.id) {
       throw new LogReplacedError(`the log ${identity.id} is now ${seen.identity.id}`);
     }
     const spans = outsideOf(positions, seen);
-    if (spans.every(({ from, to }) => from < to) || count === looksMax) return spans;
+    if (spans.every(({ from, to }) => from < to) || count === looksMax) {
+      return { ...seen, spans };
+    }
     await clock.sleep(lookAgainMs);
   }
 }

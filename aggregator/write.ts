@@ -40,6 +40,10 @@ export type WriteAnswer =
 export interface Writer {
   /** Takes partitions, ending their previous owner's session; answers where each is to be read from. */
   take(partitions: readonly number[]): Promise<Map<number, bigint>>;
+  /** The mark of the record that was read last of a partition taken, where it is known. */
+  last(partition: number): string | undefined;
+  /** Of these batches, the digests of those that the ledger has. */
+  digests(batchIds: readonly string[]): Promise<Map<string, string>>;
   /** Makes the rows of records, without the store. May run while another commit is under way. */
   prepare(slices: readonly DecodedSlice[]): Promise<Prepared>;
   /** Writes all of it in one transaction, or nothing. */
@@ -74,6 +78,7 @@ export async function createWriter(options: WriterOptions): Promise<Writer> {
   const session = await store.writer();
   const partitions = createPartitions(store);
   const epochs = new Map<number, bigint>();
+  const lasts = new Map<number, string | undefined>();
   const ground: Ground = {
     log: identity,
     epochs,
@@ -142,7 +147,7 @@ export async function createWriter(options: WriterOptions): Promise<Writer> {
   };
 
   const prepare = async (slices: readonly DecodedSlice[]): Promise<Prepared> => {
-    const spans = slices.map(({ partition, from, to }) => ({ partition, from, to }));
+    const spans = slices.map(({ partition, from, to, last }) => ({ partition, from, to, last }));
     const all = slices.flatMap((slice) => slice.records);
     const records = all.filter(isDecoded);
     const sorted = sortRecords(records, new Map());
@@ -153,13 +158,25 @@ export async function createWriter(options: WriterOptions): Promise<Writer> {
   return {
     async take(wanted) {
       const taken = await retry(again, clock, () => takePartitions(session, identity, wanted), isPassing);
-      for (const [partition, { epoch }] of taken) epochs.set(partition, epoch);
+      for (const [partition, { epoch, last }] of taken) {
+        epochs.set(partition, epoch);
+        lasts.set(partition, last);
+      }
       return new Map([...taken].map(([partition, { nextOffset }]) => [partition, nextOffset]));
     },
+    last: (partition) => lasts.get(partition),
+    digests: (batchIds) => transact((tx) => ground.ledger.digests(tx, batchIds)),
     prepare,
-    commit,
+    async commit(prepared) {
+      const answer = await commit(prepared);
+      for (const { partition, last } of prepared.spans) lasts.set(partition, last);
+      return answer;
+    },
     write: async (slices) => await commit(await prepare(slices.map(decodeSlice))),
-    skip: (span) => transact((tx) => moveWithout(tx, ground, span)),
+    async skip(span) {
+      await transact((tx) => moveWithout(tx, ground, span));
+      lasts.set(span.partition, span.last);
+    },
     close: () => session.end({ timeout: 5 }),
   };
 }

@@ -10,15 +10,16 @@ export const rejoinPauseMs = 250;
 
 /** A running delivery. */
 export interface Delivery {
-  /** Rejects with what an owner threw; never settles otherwise. */
+  /** Rejects with what an owner threw, or where the log was cut off; never settles otherwise. */
   readonly failed: Promise<never>;
   /** Hands over nothing more and resolves once what was handed over is done with. */
   stop(): Promise<void>;
 }
 
 /**
- * Delivers each partition from its start on. `read` answers the next records at once, or none; then
- * `wait` is called, which resolves when there may be more. One rejection ends the whole delivery.
+ * Delivers each partition from its start on. `read` answers the records from an offset on at once, or none;
+ * then `wait` is called, which resolves when there may be more. One rejection ends the whole delivery, and
+ * so does a record that is another one than was delivered.
  */
 export function startDelivery(
   starts: ReadonlyMap<number, bigint>,
@@ -30,16 +31,22 @@ export function startDelivery(
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => {});
 
+  // What was delivered last is read again with what follows it: a log that was cut off and has grown again
+  // has another record there.
   async function follow(partition: number, start: bigint): Promise<void> {
-    let next = start;
+    let last: ReadRecord | undefined;
     while (!ending.signal.aborted) {
-      const records = read(partition, next);
-      const last = records.at(-1);
-      if (last === undefined) {
+      const found = read(partition, last?.offset ?? start);
+      const again = last !== undefined && found[0]?.offset === last.offset ? found[0] : undefined;
+      if (again !== undefined && !isSame(again, last!)) {
+        throw new Error(`partition ${partition} has another record at ${again.offset} now`);
+      }
+      const records = again === undefined ? found : found.slice(1);
+      if (records.length === 0) {
         await wait(ending.signal);
       } else {
         await deliver(partition, records);
-        next = last.offset + 1n;
+        last = records.at(-1);
       }
     }
   }
@@ -58,6 +65,9 @@ export function startDelivery(
     },
   };
 }
+
+const isSame = (left: ReadRecord, right: ReadRecord): boolean =>
+  left.time === right.time && Buffer.compare(left.value, right.value) === 0;
 
 /** Wakes whoever waits for new records: what a producer does for the consumers of its own process. */
 export interface Bell {

@@ -169,6 +169,35 @@ function suite(openHarm: (folder: string) => Promise<Harm & { cut?: (end: number
     },
     minutes,
   );
+
+  it.each(
+    [2, 3, 6].flatMap((grown) => [
+      { grown, isRunning: true },
+      { grown, isRunning: false },
+    ]),
+  )(
+    "goes back to where a log was cut off that has grown by $grown again (running: $isRunning)",
+    async ({ grown, isRunning }) => {
+      if (harm.cut === undefined) return;
+      await publish(0, 5);
+      await publish(1, 2);
+      await follow();
+      await stored(7);
+      if (!isRunning) await running!.close();
+      harm.cut(2);
+      await publish(0, grown);
+      if (!isRunning) await follow();
+      await stored(7 + grown);
+      expect(alarms).toEqual(expect.arrayContaining(["log_shorter", "said log_shorter"]));
+      const answer = await prove();
+      expect(answer).toMatchObject({ ok: false, lost: 3, in_flight: 0, received: 7 + grown });
+      expect(broken(answer)).toEqual([]);
+      await publish(0, 1);
+      await stored(8 + grown);
+      expect((await prove()).lost).toBe(3);
+    },
+    minutes,
+  );
 }
 
 describe("an aggregator on a file's log", () => {

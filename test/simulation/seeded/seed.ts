@@ -70,7 +70,11 @@ export async function runSeed(seed: number, twist: Twist = {}): Promise<SeedRun>
 async function run(seed: number, twist: Twist): Promise<SeedRun> {
   const schedule = createSchedule(seed);
   const logPlace: MemoryPlace = new Map();
-  const clock = { now: () => 0, random: (bytes: number) => new Uint8Array(bytes), sleep: async () => {} };
+  const clock = {
+    now: () => schedule.now(),
+    random: (bytes: number) => new Uint8Array(bytes),
+    sleep: async () => {},
+  };
   const log = memoryLog(logPlace, {
     topic: "weir.events",
     partitions: 1 + Math.floor(schedule.random() * 3),

@@ -1,7 +1,14 @@
 // The statements of the write path, known by their text and carried out on the simulated tables. A
 // statement that is not known here fails, so none can change without the simulation noticing.
 import { fromUuid } from "../../../shared/event/bytes.ts";
-import { endSession, type Locks, type Session, type Tables, type Transaction } from "./tables.ts";
+import {
+  endSession,
+  type Locks,
+  type PositionRow,
+  type Session,
+  type Tables,
+  type Transaction,
+} from "./tables.ts";
 import type { Twist } from "./twists.ts";
 
 export type Row = Record<string, unknown>;
@@ -58,10 +65,11 @@ async function insertNew<T>(
 
 const hexKey = (hex: unknown): string => Buffer.from(String(hex), "hex").toString("latin1");
 const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
-const positionRow = (partition: number, { next, epoch }: { next: bigint; epoch: bigint }): Row => ({
+const positionRow = (partition: number, { next, epoch, last }: PositionRow): Row => ({
   partition,
   next_offset: String(next),
   epoch: String(epoch),
+  last_record: last,
 });
 
 const taking: Statement[] = [
@@ -70,7 +78,7 @@ const taking: Statement[] = [
     run({ values, tables }) {
       for (const partition of values.find(Array.isArray) as number[]) {
         if (!tables.positions.has(partition)) {
-          tables.positions.set(partition, { next: 0n, epoch: 0n, owner: undefined });
+          tables.positions.set(partition, { next: 0n, epoch: 0n, owner: undefined, last: null });
         }
       }
       return [];
@@ -110,7 +118,7 @@ const taking: Statement[] = [
     },
   },
   {
-    text: "select partition, next_offset, epoch from log_positions",
+    text: "select partition, next_offset, epoch, last_record from log_positions",
     run: ({ tables }) => [...tables.positions].map(([partition, row]) => positionRow(partition, row)),
   },
 ];
@@ -123,16 +131,18 @@ const fence: Statement = {
       from: BigInt(String(move["from_offset"])),
       to: BigInt(String(move["to_offset"])),
       epoch: BigInt(String(move["epoch"])),
+      last: move["last_record"] as string | null,
     }));
     moves.sort((left, right) => left.partition - right.partition);
     const moved: Row[] = [];
-    for (const { partition, from, to, epoch } of moves) {
+    for (const { partition, from, to, epoch, last } of moves) {
       await locks.take(own(tx), `position ${partition}`);
       const position = tables.positions.get(partition);
       if (position === undefined || position.next !== from || position.epoch !== epoch) continue;
       if (twist.movesOffsetsFirst !== true) own(tx).moves.push({ partition, to });
       const move = (): void => {
         position.next = to;
+        position.last = last;
         position.owner = session;
       };
       if (twist.movesOffsetsFirst === true) move();

@@ -137,7 +137,14 @@ export function startAggregator(
   const { ledger, inserter } = store;
   const logger = silentLogger;
   const options = { store: store.storeFor(place), consumer: group.join(place), ledger, inserter, logger };
-  const look = () => place.hop(async () => ({ identity: reader.identity, ranges: await reader.ranges() }));
-  void startConsume({ ...options, look, clock: place.clock, meter: silentMeter }).catch(() => {});
+  const openReader = async (): Promise<LogReader> => ({
+    ...reader,
+    ranges: () => place.hop(() => reader.ranges()),
+    async *read(partition, from, to) {
+      await place.hop(() => {});
+      yield* reader.read(partition, from, to);
+    },
+  });
+  void startConsume({ ...options, openReader, clock: place.clock, meter: silentMeter }).catch(() => {});
   return place;
 }

@@ -18,6 +18,8 @@ export interface LedgerRow {
 export interface PositionRow {
   next: bigint;
   epoch: bigint;
+  /** The mark of the record before. */
+  last: string | null;
   owner: Session | undefined;
 }
 
