@@ -1,8 +1,8 @@
 // Write keys where nothing may run between requests: asked for at first use, and renewed by who uses them.
-import type { KeySource, WriteKey } from "../shared/event/write-key.ts";
+import type { KeySource } from "../shared/event/write-key.ts";
 import { keysPollMs } from "../shared/limits.ts";
 import { WeirError } from "../shared/problem.ts";
-import { type KeysSourceDeps, keysSource, reasonOf } from "./keys-source.ts";
+import { type KeyList, type KeysSourceDeps, keysSource, reasonOf } from "./keys-source.ts";
 
 export interface KeysAtUse extends KeySource {
   /**
@@ -22,14 +22,15 @@ const renewsEveryMs = 1_000;
 export function keysAtUse(deps: KeysSourceDeps): KeysAtUse {
   const { clock, logger } = deps;
   const ask = keysSource(deps);
-  let byHash: ReadonlyMap<string, WriteKey> | undefined;
+  let list: KeyList | undefined;
   let begunAt = Number.NEGATIVE_INFINITY;
   /** When the newest look began that has come to its end, well or badly. */
   let seenAt = Number.NEGATIVE_INFINITY;
   return {
-    find: (keyHash) => byHash?.get(keyHash),
+    find: (keyHash) => list?.byHash.get(keyHash),
+    policyOf: (project) => list?.policies.get(project),
     async use(after) {
-      if (byHash === undefined) return await look();
+      if (list === undefined) return await look();
       if (clock.now() - begunAt < keysPollMs) return;
       after(look());
     },
@@ -43,8 +44,8 @@ export function keysAtUse(deps: KeysSourceDeps): KeysAtUse {
       }
     },
     async ready() {
-      if (byHash === undefined) await look();
-      if (byHash === undefined) throw new WeirError("not_ready", "The write keys are not known yet.");
+      if (list === undefined) await look();
+      if (list === undefined) throw new WeirError("not_ready", "The write keys are not known yet.");
     },
     async close() {},
   };
@@ -53,7 +54,7 @@ export function keysAtUse(deps: KeysSourceDeps): KeysAtUse {
     const began = clock.now();
     begunAt = began;
     try {
-      byHash = await ask();
+      list = await ask();
     } catch (error) {
       logger.error("keys_unavailable", { error: reasonOf(error) });
     }

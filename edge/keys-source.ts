@@ -1,7 +1,8 @@
 // One look at the aggregator's write keys, signed like every hop between processes.
 import * as z from "zod/mini";
 import type { Clock } from "../shared/clock.ts";
-import type { WriteKey } from "../shared/event/write-key.ts";
+import { type Policy, policyShape } from "../shared/event/policy.ts";
+import { type KeyRight, keyRights, type WriteKey } from "../shared/event/write-key.ts";
 import { keysMax } from "../shared/limits.ts";
 import type { Logger } from "../shared/logger.ts";
 import { type Signer, signatureHeader } from "../shared/wire/signature.ts";
@@ -15,8 +16,14 @@ export interface KeysSourceDeps {
   fetch?: typeof fetch | undefined;
 }
 
-/** The keys by their hash. Rejects where the source does not answer in 5 s, or not with a list of keys. */
-export type AskKeys = (signal?: AbortSignal) => Promise<ReadonlyMap<string, WriteKey>>;
+/** What the source knows: the keys by their hash, and what each project asks. */
+export interface KeyList {
+  byHash: ReadonlyMap<string, WriteKey>;
+  policies: ReadonlyMap<string, Policy>;
+}
+
+/** Asks once. Rejects where the source does not answer in 5 s, or not with a list of keys. */
+export type AskKeys = (signal?: AbortSignal) => Promise<KeyList>;
 
 const answerShape = z.object({
   keys: z
@@ -25,9 +32,11 @@ const answerShape = z.object({
         hash: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
         project: z.string().check(z.minLength(1)),
         rights: z.array(z.string()),
+        expires_at: z.optional(z.number()),
       }),
     )
     .check(z.maxLength(keysMax)),
+  policies: z._default(z.record(z.string(), policyShape), {}),
 });
 
 const askMsMax = 5_000;
@@ -45,14 +54,17 @@ export function keysSource(deps: KeysSourceDeps): AskKeys {
     if (!response.ok) throw new Error(`the aggregator answered ${response.status}`);
     const answer = z.safeParse(answerShape, await response.json());
     if (!answer.success) throw new Error("the answer is no list of keys");
-    // A right this edge does not know yet is a newer one's, and passed over.
-    return new Map(
-      answer.data.keys.map(({ hash, project, rights }) => [
-        hash,
-        { hash, project, rights: rights.filter((right) => right === "historical") },
-      ]),
-    );
+    const { keys, policies } = answer.data;
+    const byHash = new Map(keys.map((key) => [key.hash, keyOf(key)]));
+    return { byHash, policies: new Map(Object.entries(policies)) };
   };
+}
+
+// A right this edge does not know yet is a newer one's, and passed over.
+function keyOf(key: z.output<typeof answerShape>["keys"][number]): WriteKey {
+  const isKnown = (right: string): right is KeyRight => (keyRights as readonly string[]).includes(right);
+  const { hash, project, expires_at: expiresAt } = key;
+  return { hash, project, rights: key.rights.filter(isKnown), expiresAt };
 }
 
 /** Why a look failed, in words that may be logged. */

@@ -1,14 +1,19 @@
 // Where an edge's write keys come from: a fixed list, or the aggregator, asked again and again.
+import type { Policy } from "../shared/event/policy.ts";
 import type { KeySource, WriteKey } from "../shared/event/write-key.ts";
 import { keysPollMs } from "../shared/limits.ts";
 import { WeirError } from "../shared/problem.ts";
-import { type KeysSourceDeps, keysSource, reasonOf } from "./keys-source.ts";
+import { type KeyList, type KeysSourceDeps, keysSource, reasonOf } from "./keys-source.ts";
 
 /** Keys that never change; for tests and for a process that gets its keys in another way. */
-export function fixedKeys(keys: readonly WriteKey[]): KeySource {
+export function fixedKeys(
+  keys: readonly WriteKey[],
+  policies: Readonly<Record<string, Policy>> = {},
+): KeySource {
   const byHash = new Map(keys.map((key) => [key.hash, key]));
   return {
     find: (keyHash) => byHash.get(keyHash),
+    policyOf: (project) => (Object.hasOwn(policies, project) ? policies[project] : undefined),
     renew: async () => undefined,
     ready: async () => undefined,
     close: async () => undefined,
@@ -25,12 +30,13 @@ export function polledKeys(deps: KeysSourceDeps): KeySource {
   const { clock, logger } = deps;
   const ask = keysSource(deps);
   const stop = new AbortController();
-  let byHash: ReadonlyMap<string, WriteKey> | undefined;
+  let list: KeyList | undefined;
   let renewedAt = Number.NEGATIVE_INFINITY;
   let renewing: Promise<void> | undefined;
   const polling = poll();
   return {
-    find: (keyHash) => byHash?.get(keyHash),
+    find: (keyHash) => list?.byHash.get(keyHash),
+    policyOf: (project) => list?.policies.get(project),
     renew() {
       renewing ??= renewSoon().finally(() => {
         renewing = undefined;
@@ -38,7 +44,7 @@ export function polledKeys(deps: KeysSourceDeps): KeySource {
       return renewing;
     },
     async ready() {
-      if (byHash === undefined) throw new WeirError("not_ready", "The write keys are not known yet.");
+      if (list === undefined) throw new WeirError("not_ready", "The write keys are not known yet.");
     },
     async close() {
       stop.abort();
@@ -67,8 +73,8 @@ export function polledKeys(deps: KeysSourceDeps): KeySource {
     await ask(stop.signal).then(keep, complain);
   }
 
-  function keep(found: ReadonlyMap<string, WriteKey>): void {
-    byHash = found;
+  function keep(found: KeyList): void {
+    list = found;
   }
 
   function complain(error: unknown): void {

@@ -24,15 +24,15 @@ export const policyShape = z.object({
     z
       .array(
         z.object({
-          id: z.string().check(z.minLength(1), z.maxLength(32)),
-          secret: z.string().check(z.minLength(16)),
+          id: z.string().check(z.regex(/^[\w-]{1,32}$/)),
+          secret: z.string().check(z.minLength(16), z.maxLength(512)),
         }),
       )
       .check(z.maxLength(8)),
     [],
   ),
   /** Names of payload, context and metadata members that are left out, at any depth. */
-  denied_properties: z._default(z.array(z.string().check(z.minLength(1))).check(z.maxLength(200)), []),
+  denied_properties: z._default(z.array(z.string().check(z.minLength(1), z.maxLength(256))).check(z.maxLength(200)), []),
   scan: z._default(
     z.object({
       action: z._default(z.enum(["off", "mask", "quarantine"]), "off"),
