@@ -121,6 +121,16 @@ export function trackActs(page: Page, count: number, from = 0): Promise<void> {
   );
 }
 
+/**
+ * Tells a page that it is hidden or shown. A browser without a screen has no window that could be covered,
+ * so this is the one thing here that is played; that a page is left is real everywhere.
+ */
+export const setVisibility = (page: Page, state: "hidden" | "visible"): Promise<void> =>
+  page.evaluate((wanted) => {
+    Object.defineProperty(document, "visibilityState", { value: wanted, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, state);
+
 /** The names of what waits in the page's local storage; runs in the page. */
 export const pendingNames = (): string[] => {
   try {
