@@ -65,24 +65,24 @@ const outOfMemory: Fault = {
   },
 };
 
-// The current partition lies on a small disk, which is then filled to its last byte.
-const disk = (scene: Scene): string => join(scene.world.folder, "small-disk");
+// What is written to lies on a small disk, which is then filled to its last byte.
 const diskFull: Fault = {
   name: "postgres_disk_full",
   mayRefuse: false,
   async prepare(scene) {
+    const { disk, account } = scene.world.postgres;
+    mkdirSync(disk.outside, { recursive: true });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=256m", "tmpfs", disk.outside]);
+    mkdirSync(join(disk.outside, "tablespace"));
+    for (const path of [disk.outside, join(disk.outside, "tablespace")])
+      if (account !== undefined) chownSync(path, account, account);
     const { sql } = scene.world.store;
-    mkdirSync(disk(scene), { recursive: true });
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=256m", "tmpfs", disk(scene)]);
-    mkdirSync(join(disk(scene), "tablespace"));
-    for (const path of [scene.world.folder, disk(scene), join(disk(scene), "tablespace")])
-      chownSync(path, 65_534, 65_534);
-    await sql.unsafe(`create tablespace small_disk location '${join(disk(scene), "tablespace")}'`);
+    await sql.unsafe(`create tablespace small_disk location '${join(disk.inside, "tablespace")}'`);
     await move(scene, "small_disk");
   },
   async strike(scene) {
     scene.strikes();
-    const filler = join(disk(scene), "filler");
+    const filler = join(scene.world.postgres.disk.outside, "filler");
     fill(filler);
     await Bun.sleep(fullMs);
     rmSync(filler);
@@ -90,17 +90,21 @@ const diskFull: Fault = {
   async restore(scene) {
     await move(scene, "pg_default");
     await scene.world.store.sql`drop tablespace small_disk`;
-    execFileSync("umount", [disk(scene)]);
+    execFileSync("umount", [scene.world.postgres.disk.outside]);
   },
 };
 
 async function move(scene: Scene, tablespace: string): Promise<void> {
   const { sql, schema } = scene.world.store;
-  const tables = await sql`
-    select relname from pg_class where relnamespace = ${schema}::regnamespace and relkind = 'r'
-      and (relname = 'ledger' or relispartition)`;
-  for (const table of tables)
-    await sql.unsafe(`alter table ${schema}.${table["relname"]} set tablespace ${tablespace}`);
+  const ours = sql`
+    select c.oid::regclass::text as name from pg_class c
+    where relnamespace = ${schema}::regnamespace and relkind = 'r' and (relname = 'ledger' or relispartition)`;
+  const chunks = sql`
+    select format('%I.%I', chunk_schema, chunk_name) as name from timescaledb_information.chunks
+    where hypertable_schema = ${schema} and hypertable_name = 'events'`;
+  const tables =
+    scene.world.postgres.kind === "timescale" ? [...(await ours), ...(await chunks)] : await ours;
+  for (const table of tables) await sql.unsafe(`alter table ${table["name"]} set tablespace ${tablespace}`);
 }
 
 function fill(path: string): void {

@@ -1,45 +1,47 @@
 // Faults of the log while both collectors have a spool: what 503 was right for without one, it is no more.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import type { CrashPoint } from "../../shared/crash-point.ts";
 import { segmentName } from "../../shared/spool/frame.ts";
 import { until } from "../support/until.ts";
+import { bytesIn, spoolBytesMax } from "./caps.ts";
 import type { Fault, Scene } from "./run-fault.ts";
-import type { World } from "./world.ts";
+import { type Ground, spoolFolder, type World } from "./world.ts";
 
 const harmedMs = 12_000;
+const fillMsMax = 120_000;
 const endMsMax = 60_000;
 const smallDisk = "400k";
 
-const folderOf = (world: World, index: number): string => join(world.folder, `spool-${index + 1}`);
-
 /** The settings that give a collector its spool. */
-const spoolOf = (world: World, index: number) => ({ WEIR_SPOOL_DIR: folderOf(world, index) });
+const spoolOf = (world: Ground, index: number) => ({
+  WEIR_SPOOL_DIR: spoolFolder(world, index),
+  WEIR_SPOOL_BYTES_MAX: `${spoolBytesMax}`,
+});
 
-const segments = (world: World, index: number): number =>
-  readdirSync(folderOf(world, index)).filter((name) => segmentName.test(name)).length;
+const segments = (world: Ground, index: number): number =>
+  readdirSync(spoolFolder(world, index)).filter((name) => segmentName.test(name)).length;
 
-const giveSpools = async ({ world }: Scene): Promise<void> =>
+export const giveSpools = async ({ world }: Scene<Ground>): Promise<void> =>
   void (await Promise.all(
     world.collectors.map((collector, index) => collector.arm({}, spoolOf(world, index))),
   ));
 
 /** Nothing may stay behind: a spool that holds something at the end of its collector ends it with 1. */
-async function takeSpools({ world }: Scene, release = (_: string): void => {}): Promise<void> {
+export async function takeSpools({ world }: Scene<Ground>, release = (_: string): void => {}): Promise<void> {
   for (const [index, collector] of world.collectors.entries()) {
     await until(`spool ${index + 1} is empty`, endMsMax, () => segments(world, index) === 0);
     const ended = collector.nextEnd();
     await collector.arm({});
     const how = await ended;
-    release(folderOf(world, index));
-    rmSync(folderOf(world, index), { recursive: true });
+    release(spoolFolder(world, index));
+    rmSync(spoolFolder(world, index), { recursive: true });
     if (how !== "0") throw new Error(`${collector.name} ended with ${how}, its spool empty`);
   }
 }
 
 // A publish that hangs is given up after ten seconds; only then is anything spooled.
-const bothHold = (world: World): Promise<void> =>
+export const bothHold = (world: Ground): Promise<void> =>
   until("both spools hold something", harmedMs * 2, () =>
     world.collectors.every((_, index) => segments(world, index) > 0),
   );
@@ -89,7 +91,7 @@ const onSmallDisks = (fault: Fault): Fault => ({
   ...fault,
   async prepare(scene) {
     for (const index of scene.world.collectors.keys()) {
-      const folder = folderOf(scene.world, index);
+      const folder = spoolFolder(scene.world, index);
       mkdirSync(folder);
       execFileSync("mount", ["-t", "tmpfs", "-o", `size=${smallDisk}`, "tmpfs", folder]);
     }
@@ -99,6 +101,23 @@ const onSmallDisks = (fault: Fault): Fault => ({
     await takeSpools(scene, (folder) => void execFileSync("umount", [folder]));
   },
 });
+
+// Large events fill both spools to their bound; 503 is right from there on.
+const full: Fault = {
+  ...spooling({
+    name: "full",
+    mayRefuse: true,
+    async begin(world) {
+      cut(world);
+      await until("both spools are full", fillMsMax, () =>
+        world.collectors.every((_, index) => bytesIn(spoolFolder(world, index)) > spoolBytesMax * 0.9),
+      );
+    },
+    end: heal,
+  }),
+  // The share that comes after the strike is more than both hold.
+  padBytes: 5 * spoolBytesMax,
+};
 
 /** `times` is chosen so that the point is reached while the log is away, or soon after. */
 const crashes = (point: CrashPoint, times: number): Fault => {
@@ -142,6 +161,7 @@ export const spoolFaults: readonly Fault[] = [
     begin: ({ kafka }) => kafka.freeze(),
     end: ({ kafka }) => kafka.thaw(),
   }),
+  full,
   onSmallDisks(spooling({ name: "disk_full", mayRefuse: true, begin: cut, end: heal })),
   spooling({ name: "sigterm", mayRefuse: true, begin: cut, end: endWithSpool }),
 ];

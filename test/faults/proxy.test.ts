@@ -1,10 +1,10 @@
 // The suite's own tools: the proxy does the harm it is asked for, and the judge finds what was planted.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type Evidence, judge, readAccounts, type StoredRow } from "./judge.ts";
+import { type Evidence, followAcked, judge, readAccounts, type StoredRow } from "./judge.ts";
 import { createCommitWatch, isCommitAnswer, type Passage, startProxy } from "./proxy.ts";
 
 describe("a proxy", () => {
@@ -114,14 +114,14 @@ describe("the judge", () => {
   const kept = [{ eventId: "e-4", reason: "missing_field" }];
   const verdict = (change: Partial<Evidence> = {}) =>
     judge({
-      ...{ sent, rows, kept, faultAtMs: 50, mayRefuse: false },
+      ...{ sentOf: (id) => sent.get(id), rows, kept, faultAtMs: 50, mayRefuse: false },
       end: readAccounts(account(begun, acked)),
       atFault: readAccounts(account(begun)),
       ...change,
     });
 
-  it("finds nothing where all is well", () => {
-    expect(verdict()).toEqual({
+  it("finds nothing where all is well", async () => {
+    expect(await verdict()).toEqual({
       ...{ sent: 5, acked: 5, stored: 3, duplicate: 1, quarantined: 1, caught_in_flight: 4 },
       ...{ lost: 0, extra: 0, wrongly_refused: 0, altered: 0 },
     });
@@ -140,8 +140,8 @@ describe("the judge", () => {
       { kept: [...kept, { eventId: "e-2", reason: "conflict" }] },
       { wrongly_refused: 1 },
     ],
-  ])("finds %s", (_, change, found) => {
-    expect(verdict(change)).toMatchObject(found);
+  ])("finds %s", async (_, change, found) => {
+    expect(await verdict(change)).toMatchObject(found);
   });
 
   it.each([
@@ -149,17 +149,29 @@ describe("the judge", () => {
     ["503 log_unavailable", true, 0],
     ["413 body_too_large", true, 4],
     ["no answer", false, 0],
-  ])("counts %s, where 503 is right: %s, as %i wrongly refused", (why, mayRefuse, refused) => {
+  ])("counts %s, where 503 is right: %s, as %i wrongly refused", async (why, mayRefuse, refused) => {
     const failed = { failed: 0, attempt: 1, fate: "unknown", why };
     const end = readAccounts(account(begun, failed, { sent: 0, attempt: 2 }, acked));
-    expect(verdict({ end, mayRefuse })).toMatchObject({ wrongly_refused: refused, lost: 0 });
+    expect(await verdict({ end, mayRefuse })).toMatchObject({ wrongly_refused: refused, lost: 0 });
   });
 
-  it("counts as caught what had no answer yet, or was acknowledged and stored only later", () => {
+  it("follows an account that grows, and reads a line only once it is whole", () => {
+    const files = account(begun);
+    const acks = followAcked(files);
+    expect(acks()).toBe(0);
+    const line = JSON.stringify(acked);
+    appendFileSync(file, line.slice(0, 9));
+    expect(acks()).toBe(0);
+    appendFileSync(file, `${line.slice(9)}\n`);
+    expect(acks()).toBe(3);
+    expect(readAccounts(files)).toMatchObject({ acked: new Set(["e-1", "e-2", "e-3"]), ackedEvents: 5 });
+  });
+
+  it("counts as caught what had no answer yet, or was acknowledged and stored only later", async () => {
     const atFault = readAccounts(account(begun, acked));
-    expect(verdict({ atFault })).toMatchObject({ caught_in_flight: 3 });
-    expect(verdict({ atFault, faultAtMs: 200 })).toMatchObject({ caught_in_flight: 0 });
+    expect(await verdict({ atFault })).toMatchObject({ caught_in_flight: 3 });
+    expect(await verdict({ atFault, faultAtMs: 200 })).toMatchObject({ caught_in_flight: 0 });
     const ends = { atFault, faultAtMs: 200, endsAtCommit: true };
-    expect(verdict(ends)).toMatchObject({ caught_in_flight: 3 });
+    expect(await verdict(ends)).toMatchObject({ caught_in_flight: 3 });
   });
 });

@@ -1,6 +1,7 @@
 // The suite's figures as lines for a terminal and as the README's table.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { raise } from "./caps.ts";
 import type { FaultLine } from "./run-fault.ts";
 
 const figures = [
@@ -15,7 +16,7 @@ const figures = [
   "wrongly_refused",
 ] as const;
 
-/** All faults added up; the longest recovery stands for all. */
+/** All faults added up; the longest recovery and the highest peaks stand for all. */
 export function sumOf(lines: readonly FaultLine[]): FaultLine {
   const sum: FaultLine = {
     fault: "sum",
@@ -29,10 +30,15 @@ export function sumOf(lines: readonly FaultLine[]): FaultLine {
     extra: 0,
     wrongly_refused: 0,
     recovered_ms: 0,
+    peak_mib: {},
+    peak_disk_bytes: {},
   };
   for (const line of lines) {
     for (const name of figures) sum[name] += line[name];
     sum.recovered_ms = Math.max(sum.recovered_ms, line.recovered_ms);
+    for (const peaks of ["peak_mib", "peak_disk_bytes"] as const) {
+      for (const [name, value] of Object.entries(line[peaks])) raise(sum[peaks], name, value);
+    }
   }
   return sum;
 }
@@ -43,6 +49,7 @@ export const textOf = (line: FaultLine): string =>
     line.fault.padEnd(30),
     ...figures.map((name) => `${name} ${line[name]}`),
     `recovered ${line.recovered_ms} ms`,
+    `memory ${Math.max(0, ...Object.values(line.peak_mib))} MiB`,
   ].join("  ");
 
 const readme = join(import.meta.dirname, "../../README.md");

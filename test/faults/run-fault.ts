@@ -1,18 +1,11 @@
 // One fault from its load to its verdict.
-import { appendFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import type { Ended } from "../support/processes.ts";
 import { succeeded } from "../support/three-processes.ts";
 import { until } from "../support/until.ts";
-import {
-  isSending,
-  judge,
-  type Kept,
-  readAccounts,
-  type Sent,
-  type StoredRow,
-  sizesOf,
-  type Verdict,
-} from "./judge.ts";
+import { type Peaks, watchCaps } from "./caps.ts";
+import { writeEvents } from "./events.ts";
+import { followAcked, isSending, judge, readAccounts, sizesOf, type Verdict } from "./judge.ts";
+import { keptOf, reconciles, rowsOf, untilStored, type Wanted, watchPositions } from "./look.ts";
 import type { Ground, World } from "./world.ts";
 
 /** The places a fault may act on while the load runs. */
@@ -22,6 +15,10 @@ export interface Scene<Place extends Ground = World> {
   strikes(): void;
   /** Returns in the very moment in which a request is on its way, or after two seconds. */
   awaitRequest(): void;
+  /** How often a point is passed by the middle of this load, when a load of 15,000 passes it `times` times. */
+  scaled(times: number): number;
+  /** Resolves when all that is acknowledged by now has a row; rejects where that takes a minute. */
+  untilStored(): Promise<void>;
 }
 
 export interface Fault<Place extends Ground = World> {
@@ -30,6 +27,8 @@ export interface Fault<Place extends Ground = World> {
   mayRefuse: boolean;
   /** The process ends with a transaction committed and not yet known to be. */
   endsAtCommit?: boolean;
+  /** Bytes that all events together are larger by. */
+  padBytes?: number;
   /** Before the load begins. */
   prepare?(scene: Scene<Place>): Promise<void>;
   /** Once 30 % are acknowledged; resolves when what was harmed serves again. */
@@ -38,9 +37,11 @@ export interface Fault<Place extends Ground = World> {
   restore?(scene: Scene<Place>): Promise<void>;
 }
 
-export interface FaultLine extends Verdict {
+export interface FaultLine extends Verdict, Peaks {
   fault: string;
   recovered_ms: number;
+  /** What all of it took, from the writing of its events to the verdict. */
+  seconds?: number;
 }
 
 export interface Ran {
@@ -51,9 +52,8 @@ export interface Ran {
 
 const strikeAt = 0.3;
 const recoverMsMax = 30_000;
-const residentMiBMax = 1024;
-const overlap = 0.05;
 const awaitRequestMsMax = 2000;
+const eventsOfCi = 15_000;
 
 /** Runs the load on both edges, the fault in its middle, and judges. Rejects where the suite itself fails. */
 export async function runFault<Place extends Ground>(
@@ -62,70 +62,44 @@ export async function runFault<Place extends Ground>(
   events: number,
 ): Promise<Ran> {
   const project = `${fault.name}_${Date.now().toString(36)}`;
+  const words = ["keys", "create", "--historical", "--project", project, "--json"];
+  const made = succeeded(await world.processes.run(words, world.direct));
+  const written = writeEvents(world.folder, project, events, Math.ceil((fault.padBytes ?? 0) / events));
+  const wanted = { project, leastId: written.leastId };
+  const accounts = written.files.map((file) => `${file}.account`);
+  const strike: Strike = { atMs: 0, sizes: undefined };
+  const scene = sceneOf(world, wanted, accounts, events, strike);
   const faults: string[] = [];
-  const made = await world.processes.run(
-    ["keys", "create", "--historical", "--project", project, "--json"],
-    world.direct,
-  );
-  const key = String(succeeded(made).result["key"]);
-  const { sent, files } = writeEvents(world.folder, project, events);
-  const accounts = files.map((file) => `${file}.account`);
-  let faultAtMs = 0;
-  let sizesAtFault: number[] | undefined;
-  const scene: Scene<Place> = {
-    world,
-    strikes() {
-      if (sizesAtFault !== undefined) return;
-      faultAtMs = Date.now();
-      sizesAtFault = sizesOf(accounts);
-    },
-    awaitRequest() {
-      const untilMs = Date.now() + awaitRequestMsMax;
-      while (!accounts.some(isSending) && Date.now() < untilMs);
-    },
-  };
   await fault.prepare?.(scene);
   const positions = watchPositions(world, faults);
-  const rate = Math.max(1000, Math.min(2000, events / 8));
-  const loads = Promise.all(
-    files.map((file, index) => {
-      const words = [
-        "--url",
-        world.edges[index]!.url,
-        "--key",
-        key,
-        "--file",
-        file,
-        "--log",
-        accounts[index]!,
-      ];
-      const shares = ["--duplicate", "0.1", "--bad", "0.01", "--rate", `${rate / 2}`, "--batch", "50"];
-      const more = ["--give-up", "120", "--seed", `${index + 1}`, "--json"];
-      return world.processes.run(["load", ...words, ...shares, ...more], world.direct);
-    }),
-  );
-  await until("30 % are acknowledged", 60_000, () => readAccounts(accounts).acked.size >= events * strikeAt);
-  // Between two requests there is nothing to catch.
-  scene.awaitRequest();
-  await fault.strike(scene);
-  scene.strikes();
-  const healedAt = Date.now();
-  const atHeal = readAccounts(accounts);
-  const recovered = recover(world, project, atHeal.acked, healedAt);
-  const ended = await loads;
-  for (const load of ended)
-    if (load.code !== 0) faults.push(`a load ended with ${load.code}: ${load.said.slice(-300)}`);
-  const recoveredMs = await recovered;
-  if (recoveredMs > recoverMsMax) faults.push(`in flight after ${recoverMsMax} ms`);
-  const end = readAccounts(accounts);
-  const closedMs = await recover(world, project, end.acked, Date.now());
-  if (closedMs > recoverMsMax) faults.push("not everything was stored within 30 s of the load's end");
-  await positions();
+  const caps = watchCaps(world, events, faults);
+  const loads = startLoads(world, written.files, String(made.result["key"]), events);
+  let recoveredMs = 0;
+  let peaks: Peaks;
+  try {
+    const acked = followAcked(accounts);
+    await until("30 % are acknowledged", 60_000 + events, () => acked() >= events * strikeAt);
+    // Between two requests there is nothing to catch.
+    scene.awaitRequest();
+    await fault.strike(scene);
+    scene.strikes();
+    recoveredMs = await closes(world, wanted, accounts, loads, faults);
+  } catch (error) {
+    world.heal();
+    await loads.catch(() => {});
+    await fault.restore?.(scene).catch((second: unknown) => console.error(String(second)));
+    throw error;
+  } finally {
+    peaks = caps();
+    await positions();
+  }
   faults.push(...(await reconciles(world)));
-  const atFault = readAccounts(accounts, sizesAtFault);
-  const evidence = { ...(await readStore(world, project)), sent, end, atFault, faultAtMs };
-  const { altered, ...verdict } = judge({
-    ...evidence,
+  const end = readAccounts(accounts);
+  const { altered, ...verdict } = await judge({
+    rows: rowsOf(world, wanted),
+    kept: await keptOf(world, wanted),
+    ...{ sentOf: written.sentOf, end, faultAtMs: strike.atMs },
+    atFault: readAccounts(accounts, strike.sizes),
     mayRefuse: fault.mayRefuse,
     endsAtCommit: fault.endsAtCommit === true,
   });
@@ -133,101 +107,77 @@ export async function runFault<Place extends Ground>(
   if (verdict.caught_in_flight === 0) faults.push("it caught nothing in flight, so it proved nothing");
   if (verdict.lost + verdict.extra + verdict.wrongly_refused > 0)
     faults.push(`answers: ${JSON.stringify([...end.whys])}`);
-  for (const station of [...world.edges, ...world.collectors, ...world.aggregators]) {
-    if (station.peakMiB() > residentMiBMax) faults.push(`${station.name} took ${station.peakMiB()} MiB`);
-  }
   await fault.restore?.(scene);
   await Promise.all([...world.aggregators, ...world.collectors, ...world.edges].map((one) => one.ready()));
-  return { line: { fault: fault.name, ...verdict, recovered_ms: recoveredMs }, faults };
+  return { line: { fault: fault.name, ...verdict, recovered_ms: recoveredMs, ...peaks }, faults };
 }
 
-/** A file for each edge; some events are in both, so that copies meet at two collectors. */
-export function writeEvents(
-  folder: string,
-  project: string,
+interface Strike {
+  atMs: number;
+  /** How long the accounts were then. */
+  sizes: number[] | undefined;
+}
+
+function sceneOf<Place extends Ground>(
+  world: Place,
+  wanted: Wanted,
+  accounts: readonly string[],
   events: number,
-): { sent: Sent; files: string[] } {
-  const sent = new Map<string, { payload: unknown; context: unknown }>();
-  const files = [0, 1].map((index) => join(folder, `${project}-${index}.ndjson`));
-  for (const file of files) writeFileSync(file, "");
-  const lines: [string[], string[]] = [[], []];
-  const now = Date.now();
-  for (let number = 0; number < events; number += 1) {
-    const id = `${project}-${number}`;
-    const payload = { z: number / 7, a: [`é${number}`, null, true], path: `/p/${number % 97}` };
-    const context = { country: "DE", app_version: `1.${number % 7}` };
-    sent.set(id, { payload, context });
-    const event = { event_id: id, type: number % 5 ? "page_view" : "click", user_id: `u${number % 1000}` };
-    const timestamp = new Date(now - (number % 60_000)).toISOString();
-    const line = JSON.stringify({ ...event, timestamp, payload, context });
-    lines[(number % 2) as 0 | 1].push(line);
-    if (number % Math.round(1 / overlap) === 0) lines[((number + 1) % 2) as 0 | 1].push(line);
-  }
-  files.forEach((file, index) => void appendFileSync(file, `${lines[index as 0 | 1].join("\n")}\n`));
-  return { sent, files };
-}
-
-/** Waits until every one of these has a row, or twice the time allowed; answers how long it took. */
-async function recover(world: Ground, project: string, ids: Set<string>, sinceMs: number): Promise<number> {
-  const allThere = async (): Promise<boolean> => {
-    const rows = await world.store.sql`select event_id from events where project_id = ${project}`;
-    const there = new Set(rows.map((row) => String(row["event_id"])));
-    return [...ids].every((id) => there.has(id));
-  };
-  for (;;) {
-    if (await allThere().catch(() => false)) return Date.now() - sinceMs;
-    if (Date.now() - sinceMs > recoverMsMax * 2) return Date.now() - sinceMs;
-    await Bun.sleep(200);
-  }
-}
-
-/** Looks at the positions all the while; answers how to end that. */
-function watchPositions(world: Ground, faults: string[]): () => Promise<void> {
-  const highest = new Map<string, bigint>();
-  let isOver = false;
-  const watching = (async () => {
-    while (!isOver) {
-      const rows = await world.store.sql`select log_id, partition, next_offset from log_positions`.catch(
-        () => [],
-      );
-      for (const row of rows) {
-        const at = `${row["log_id"]}/${row["partition"]}`;
-        const next = BigInt(String(row["next_offset"]));
-        if (next < (highest.get(at) ?? 0n)) faults.push(`the position of ${at} went back to ${next}`);
-        highest.set(at, next);
-      }
-      await Bun.sleep(500);
-    }
-  })();
-  return async () => {
-    isOver = true;
-    await watching;
-  };
-}
-
-async function reconciles(world: Ground): Promise<string[]> {
-  const ended = await world.processes.run(["reconcile", "--json"], world.direct);
-  const isClosed = ended.code === 0 && ended.result["ok"] === true && ended.result["in_flight"] === 0;
-  return isClosed ? [] : [`the ledger does not close: ${ended.said.slice(-600)}`];
-}
-
-async function readStore(world: Ground, project: string): Promise<{ rows: StoredRow[]; kept: Kept[] }> {
-  const { sql } = world.store;
-  const rows = await sql`
-    select event_id, payload, context, stored_at from events where project_id = ${project}`;
-  const kept = await sql`
-    select convert_from(original, 'utf8') as original, reason from quarantine where project_id = ${project}`;
+  strike: Strike,
+): Scene<Place> {
   return {
-    rows: rows.map((row) => ({
-      event_id: String(row["event_id"]),
-      payload: row["payload"],
-      context: row["context"],
-      storedAtMs: (row["stored_at"] as Date).getTime(),
-    })),
-    kept: kept.map((row) => ({ eventId: idOf(String(row["original"])), reason: String(row["reason"]) })),
+    world,
+    strikes() {
+      if (strike.sizes !== undefined) return;
+      strike.atMs = Date.now();
+      strike.sizes = sizesOf(accounts);
+    },
+    awaitRequest() {
+      const untilMs = Date.now() + awaitRequestMsMax;
+      while (!accounts.some(isSending) && Date.now() < untilMs);
+    },
+    scaled: (times) => Math.ceil((times * events) / eventsOfCi),
+    async untilStored() {
+      const { acked } = readAccounts(accounts);
+      const msMax = recoverMsMax * 2;
+      const tookMs = await untilStored(world, wanted, acked, Date.now(), msMax);
+      if (tookMs > msMax) throw new Error("not all that was acknowledged got written");
+    },
   };
 }
 
-function idOf(original: string): string | undefined {
-  return /"event_id"\s*:\s*"([^"]*)"/.exec(original)?.[1];
+function startLoads(world: Ground, files: readonly string[], key: string, events: number): Promise<Ended[]> {
+  // Ten times what it takes undisturbed, besides what an event may wait before it is given up.
+  const loadMsMax = 300_000 + events * 5;
+  const rate = Math.max(1000, Math.min(2000, events / 8));
+  return Promise.all(
+    files.map((file, index) => {
+      const where = ["--url", world.edges[index]!.url, "--key", key, "--file", file];
+      const shares = ["--duplicate", "0.1", "--bad", "0.01", "--rate", `${rate / 2}`, "--batch", "50"];
+      const more = ["--give-up", "120", "--seed", `${index + 1}`, "--log", `${file}.account`, "--json"];
+      return world.processes.run(["load", ...where, ...shares, ...more], world.direct, loadMsMax);
+    }),
+  );
+}
+
+/** Waits for all that was acknowledged at the healing, and at the end; answers how long the first took. */
+async function closes(
+  world: Ground,
+  wanted: Wanted,
+  accounts: readonly string[],
+  loads: Promise<Ended[]>,
+  faults: string[],
+): Promise<number> {
+  const { acked } = readAccounts(accounts);
+  const [recoveredMs, ended] = await Promise.all([
+    untilStored(world, wanted, acked, Date.now(), recoverMsMax * 2),
+    loads,
+  ]);
+  for (const load of ended)
+    if (load.code !== 0) faults.push(`a load ended with ${load.code}: ${load.said.slice(-300)}`);
+  if (recoveredMs > recoverMsMax) faults.push(`in flight after ${recoverMsMax} ms`);
+  const end = readAccounts(accounts);
+  const closedMs = await untilStored(world, wanted, end.acked, Date.now(), recoverMsMax * 2);
+  if (closedMs > recoverMsMax) faults.push("not everything was stored within 30 s of the load's end");
+  return recoveredMs;
 }

@@ -1,9 +1,12 @@
-// Runs the fault suite: `npm run faults [-- --json] [--events N] [--fault NAME,…] [--long] [--readme]`.
+// Runs the fault suite: `npm run faults [-- --json] [--events N] [--fault NAME,…] [--store timescale] [--long]
+// [--readme]`. `--long` sends 300,000 events a fault, and adds three brokers and the other store.
+import { clusterFaults, startCluster } from "./cluster.ts";
 import { faults } from "./faults.ts";
 import { saveReadme, sumOf, textOf } from "./report.ts";
 import { type Fault, type FaultLine, type Ran, runFault } from "./run-fault.ts";
+import { type StoreKind, storeKinds } from "./server-store.ts";
 import { sqliteFaults, startSqlite } from "./sqlite.ts";
-import { type Ground, startWorld } from "./world.ts";
+import { type Ground, startWorld, type World } from "./world.ts";
 
 const words = process.argv.slice(2);
 const isJson = words.includes("--json");
@@ -12,12 +15,12 @@ const wordAfter = (name: string): string | undefined =>
   words.includes(name) ? words[words.indexOf(name) + 1] : undefined;
 const events = Number(wordAfter("--events") ?? (isLong ? 300_000 : 15_000));
 const wanted = wordAfter("--fault")?.split(",");
-const isChosen = ({ name }: { name: string }): boolean => wanted === undefined || wanted.includes(name);
-const chosen = faults.filter(isChosen);
-const chosenSqlite = sqliteFaults.filter(isChosen);
-const count = chosen.length + chosenSqlite.length;
-if (count === 0 || count < (wanted?.length ?? 0) || !(events >= 100)) {
-  console.error(`the faults are ${[...faults, ...sqliteFaults].map(({ name }) => name).join(", ")}`);
+const kind = storeKinds.find((one) => one === (wordAfter("--store") ?? "postgres"));
+/** The faults that the store has a part in, for the second store. */
+const isOfStore = ({ name }: { name: string }): boolean => /^(aggregator|postgres)_/.test(name);
+const all = [...faults, ...sqliteFaults, ...clusterFaults].map(({ name }) => name);
+if (kind === undefined || wanted?.some((name) => !all.includes(name)) || !(events >= 100)) {
+  console.error(`the stores are ${storeKinds.join(", ")}; the faults are ${all.join(", ")}`);
   process.exit(2);
 }
 
@@ -25,53 +28,67 @@ const say = (text: string): void => console.error(text);
 const print = (line: FaultLine): void => console.log(isJson ? JSON.stringify(line) : textOf(line));
 const lines: FaultLine[] = [];
 let isSound = true;
-const world = await startWorld(say);
 
-async function run<Place extends Ground>(place: Place, fault: Fault<Place>): Promise<void> {
+async function run<Place extends Ground>(place: Place, fault: Fault<Place>, mark: string): Promise<void> {
   const began = Date.now();
   const ran = await runFault(place, fault, events).catch((error: unknown): Ran | undefined => {
     say(`FAILED: ${fault.name}: ${error instanceof Error ? error.stack : String(error)}`);
     return undefined;
   });
+  const seconds = Math.round((Date.now() - began) / 1000);
   if (ran === undefined) {
     isSound = false;
-    for (const server of [world.redis, world.kafka, world.postgres]) {
-      server.thaw();
-      server.proxy.heal();
-    }
-    await fault
-      .restore?.({ world: place, strikes() {}, awaitRequest() {} })
-      .catch((error: unknown) => say(String(error)));
     return;
   }
-  print(ran.line);
-  lines.push(ran.line);
+  const line = { ...ran.line, fault: `${fault.name}${mark}`, seconds };
+  print(line);
+  lines.push(line);
   for (const text of ran.faults) say(`${fault.name}: ${text}`);
-  const { lost, extra, wrongly_refused: refused } = ran.line;
+  const { lost, extra, wrongly_refused: refused } = line;
   if (ran.faults.length > 0 || lost + extra + refused > 0) isSound = false;
-  say(`${fault.name}: ${Math.round((Date.now() - began) / 1000)} s`);
+  say(`${line.fault}: ${seconds} s`);
+}
+
+/** Starts a place where it is needed, runs its faults, and ends it. */
+async function runAll<Place extends Ground>(
+  start: () => Promise<Place>,
+  chosen: readonly Fault<Place>[],
+  mark = "",
+): Promise<void> {
+  if (chosen.length === 0) return;
+  const place = await start();
+  try {
+    for (const fault of chosen) await run(place, fault, mark);
+  } finally {
+    await place.close();
+  }
+}
+
+async function runStore(store: StoreKind, isSecond: boolean): Promise<void> {
+  const choose = <One extends { name: string }>(some: readonly One[]): One[] =>
+    some.filter((one) => wanted?.includes(one.name) ?? (!isSecond || isOfStore(one)));
+  // Three brokers take minutes to lose one and to be whole again, so they are asked for.
+  const onCluster = isLong || wanted !== undefined ? choose(clusterFaults) : [];
+  const mark = store === "postgres" ? "" : `@${store}`;
+  const onWorld = choose(faults);
+  const onFiles = choose(sqliteFaults);
+  if (onWorld.length + onFiles.length + onCluster.length === 0) return;
+  const world: World = await startWorld(store, say);
+  try {
+    for (const fault of onWorld) await run(world, fault, mark);
+    await runAll(() => startSqlite(world), onFiles, mark);
+    await runAll(() => startCluster(world), onCluster, mark);
+  } finally {
+    await world.close();
+  }
 }
 
 try {
-  for (const fault of chosen) await run(world, fault);
-  if (chosenSqlite.length > 0) {
-    const sqlite = await startSqlite(world);
-    try {
-      for (const fault of chosenSqlite) await run(sqlite, fault);
-    } finally {
-      await sqlite.close();
-    }
-  }
+  await runStore(kind, false);
+  if (isLong && kind === "postgres" && wanted === undefined) await runStore("timescale", true);
 } catch (error) {
   say(`FAILED: ${error instanceof Error ? error.stack : String(error)}`);
   isSound = false;
-} finally {
-  const ours = [...world.edges, ...world.collectors, ...world.aggregators];
-  say(`most memory: ${ours.map((one) => `${one.name} ${one.peakMiB()} MiB`).join(", ")}`);
-  await world.close().catch((error: unknown) => {
-    say(`the end: ${String(error)}`);
-    isSound = false;
-  });
 }
 const sum = sumOf(lines);
 print(sum);

@@ -1,29 +1,15 @@
-// Redis, Kafka and PostgreSQL of the fault suite: each behind a proxy, each to be hung, killed and restarted.
-import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import {
-  chownSync,
-  closeSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+// Redis, Kafka and the store of the fault suite: each behind a proxy, each to be hung, killed and restarted.
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { findBinaries } from "../../aggregator/store/embedded-binaries.ts";
-import { installKafka } from "../services/kafka/install.ts";
-import { commonProperties } from "../services/kafka/properties.ts";
-import { answers, freePort, serverSettings } from "../services/postgres.ts";
+import { freePort } from "../services/postgres.ts";
 import { until } from "../support/until.ts";
 import { type Passage, startProxy } from "./proxy.ts";
 
 export interface Server {
-  name: "redis" | "kafka" | "postgres";
+  name: string;
   proxy: Passage;
   /** Through the proxy, for Weir; and past it, for the suite's own looks. */
   url: string;
@@ -40,8 +26,8 @@ export interface Server {
   close(): Promise<void>;
 }
 
-interface Program {
-  name: Server["name"];
+export interface Program {
+  name: string;
   port: number;
   url(port: number): string;
   stopSignal: NodeJS.Signals;
@@ -50,28 +36,28 @@ interface Program {
   folder: string;
 }
 
-const nobody = process.getuid?.() === 0 ? 65_534 : undefined;
 const startMsMax = 90_000;
+const goneMsMax = 30_000;
 
-/** All three, started side by side. Rejects where one is missing. */
-export async function startServers(): Promise<{ redis: Server; kafka: Server; postgres: Server }> {
-  const [redis, kafka, postgres] = await Promise.all([startRedis(), startKafka(), startPostgres()]);
-  return { redis, kafka, postgres };
-}
-
-async function run(program: Program, given?: Passage): Promise<Server> {
+/** Runs a program behind `given`, or a proxy of its own. */
+export async function runServer(program: Program, given?: Passage): Promise<Server> {
   const proxy = given ?? (await startProxy(program.port));
   let child = program.launch();
+  const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
   const all = (signal: NodeJS.Signals): void => {
-    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, signal);
+    if (!isOver()) for (const pid of family(child.pid!)) signalIfThere(pid, signal);
   };
-  const ended = async (signal: NodeJS.Signals, act: () => void): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = async (act: () => void): Promise<void> => {
+    if (isOver()) return;
+    const members = family(child.pid!);
     const end = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     act();
-    const force = setTimeout(() => all("SIGKILL"), signal === "SIGKILL" ? 5_000 : 30_000);
+    const force = setTimeout(() => all("SIGKILL"), goneMsMax);
     await end;
     clearTimeout(force);
+    // What is to start again must find nobody on its memory and its files.
+    const isGone = (): boolean => members.every((pid) => /^[ZX]?$/.test(statOf(pid).state));
+    await until(`${program.name} is gone`, goneMsMax, isGone);
   };
   await program.ready();
   return {
@@ -81,22 +67,55 @@ async function run(program: Program, given?: Passage): Promise<Server> {
     directUrl: program.url(program.port),
     freeze: () => all("SIGSTOP"),
     thaw: () => all("SIGCONT"),
-    kill: () => ended("SIGKILL", () => all("SIGKILL")),
-    stop: () => ended(program.stopSignal, () => void child.kill(program.stopSignal)),
+    kill: () => ended(() => all("SIGKILL")),
+    stop: () => ended(() => void child.kill(program.stopSignal)),
     async start() {
       child = program.launch();
       await program.ready();
     },
     async close() {
       all("SIGCONT");
-      await ended("SIGKILL", () => all("SIGKILL"));
+      await ended(() => all("SIGKILL"));
       await proxy.close();
       rmSync(program.folder, { recursive: true, force: true });
     },
   };
 }
 
-async function startRedis(): Promise<Server> {
+/** A process and those it started, parents first: PostgreSQL's are each a group of their own. */
+function family(pid: number): number[] {
+  const childrenOf = new Map<number, number[]>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const { parent } = statOf(Number(name));
+    childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), Number(name)]);
+  }
+  const members = [pid];
+  for (const member of members) members.push(...(childrenOf.get(member) ?? []));
+  return members;
+}
+
+/** Empty where there is no such process; Z where nobody has asked for its end yet. */
+function statOf(pid: number): { state: string; parent: number } {
+  try {
+    // The name in brackets may hold anything; the state and the parent follow the last bracket.
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "");
+    const [state = "", parent] = text.split(" ");
+    return { state, parent: Number(parent) };
+  } catch {
+    return { state: "", parent: 0 };
+  }
+}
+
+function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "ESRCH") throw error;
+  }
+}
+
+export async function startRedis(): Promise<Server> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "weir-faults-redis-"));
   const words = [
@@ -109,7 +128,7 @@ async function startRedis(): Promise<Server> {
     "--maxmemory-policy",
     "noeviction",
   ];
-  return await run({
+  return await runServer({
     name: "redis",
     port,
     folder,
@@ -120,77 +139,8 @@ async function startRedis(): Promise<Server> {
   });
 }
 
-async function startPostgres(): Promise<Server> {
-  const programs = findPrograms();
-  const port = await freePort();
-  const folder = mkdtempSync(join(tmpdir(), "weir-faults-postgres-"));
-  if (nobody !== undefined) chownSync(folder, nobody, nobody);
-  const identity = nobody === undefined ? {} : { uid: nobody, gid: nobody };
-  const data = join(folder, "data");
-  const made = ["-D", data, "-U", "weir", "--auth=trust", "-E", "UTF8", "--locale=C", "-N"];
-  execFileSync(join(programs, "initdb"), made, { cwd: folder, stdio: "pipe", ...identity });
-  const words = ["-D", data, "-p", `${port}`, "-c", "unix_socket_directories=", ...serverSettings];
-  const url = (at: number): string => `postgres://weir@127.0.0.1:${at}/postgres`;
-  return await run({
-    name: "postgres",
-    port,
-    folder,
-    url,
-    stopSignal: "SIGINT",
-    launch: () =>
-      spawn(join(programs, "postgres"), words, { cwd: folder, stdio: "ignore", detached: true, ...identity }),
-    ready: () => answers(url(port)),
-  });
-}
-
-// Clients go where the broker tells them to, so it tells them the proxy's port.
-async function startKafka(): Promise<Server> {
-  const home = await installKafka();
-  if ("missing" in home) throw new Error(home.missing);
-  const [port, controllerPort] = [await freePort(), await freePort()];
-  const folder = mkdtempSync(join(tmpdir(), "weir-faults-kafka-"));
-  const proxy = await startProxy(port);
-  const properties = join(folder, "server.properties");
-  const listener = `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${proxy.port}
-inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-`;
-  writeFileSync(properties, commonProperties(controllerPort, join(folder, "data")) + listener);
-  const java = (main: string): string[] => {
-    const archive = existsSync(home.archive(main)) ? [`-XX:SharedArchiveFile=${home.archive(main)}`] : [];
-    return ["-Xmx384m", "-XX:+UseG1GC", "-XX:TieredStopAtLevel=1", ...archive, "-cp", home.classPath, main];
-  };
-  const id = randomBytes(16).toString("base64url").replace(/^-/, "A");
-  await promisify(execFile)("java", [
-    ...java("kafka.tools.StorageTool"),
-    ...["format", "-t", id, "-c", properties],
-  ]);
-  const launch = (): ChildProcess => {
-    const output = openSync(join(folder, "output.txt"), "a");
-    const child = spawn("java", [...java("kafka.Kafka"), properties], {
-      cwd: folder,
-      stdio: ["ignore", output, output],
-      detached: true,
-    });
-    closeSync(output);
-    return child;
-  };
-  const program: Program = {
-    name: "kafka",
-    port,
-    folder,
-    url: (at) => `kafka://127.0.0.1:${at}`,
-    stopSignal: "SIGTERM",
-    launch,
-    ready: () => listens(port),
-  };
-  // What goes past the proxy would be sent back through it, so there is one way only.
-  const server = await run(program, proxy);
-  return { ...server, directUrl: server.url };
-}
-
-const listens = (port: number): Promise<void> =>
+/** Resolves when something takes connections there. */
+export const listens = (port: number): Promise<void> =>
   until(
     `port ${port} takes connections`,
     startMsMax,
@@ -204,14 +154,3 @@ const listens = (port: number): Promise<void> =>
         socket.once("error", () => resolve(false));
       }),
   );
-
-function findPrograms(): string {
-  const system = "/usr/lib/postgresql";
-  const found = existsSync(system) ? readdirSync(system).filter((name) => /^\d+$/.test(name)) : [];
-  const newest = found
-    .map((name) => join(system, name, "bin"))
-    .filter((folder) => existsSync(join(folder, "postgres")))
-    .sort()
-    .at(-1);
-  return newest ?? join(findBinaries().root, "bin");
-}

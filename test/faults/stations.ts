@@ -19,14 +19,13 @@ export interface Watched {
   ready(): Promise<void>;
   /** Whether it was stopped and does not go on. */
   isStopped(): boolean;
-  /** The largest resident size seen, in MiB. */
-  peakMiB(): number;
+  /** Its resident size now, nought while it is away. */
+  residentBytes(): number;
   close(): Promise<void>;
 }
 
 const root = join(import.meta.dirname, "../..");
 const readyMsMax = 60_000;
-const rssEveryMs = 500;
 
 /** Starts `weir COMMAND` and keeps it running; what it says goes to `said`. `port` is where it is asked. */
 export function watch(
@@ -39,13 +38,9 @@ export function watch(
   const output = createWriteStream(said, { flags: "a" });
   let child = launch(settings);
   let isClosing = false;
-  let peakKiB = 0;
   let waiting: ((how: string) => void)[] = [];
   let next: Settings | undefined;
   let kept: Settings = {};
-  const timer = setInterval(() => {
-    peakKiB = Math.max(peakKiB, residentKiB(child.pid));
-  }, rssEveryMs);
 
   function launch(own: Settings): ChildProcess {
     const { PATH = "", HOME = "" } = process.env;
@@ -84,10 +79,9 @@ export function watch(
     nextEnd,
     ready,
     isStopped: () => / T /.test(readFileSync(`/proc/${child.pid}/stat`, "utf8")),
-    peakMiB: () => Math.round(peakKiB / 1024),
+    residentBytes: () => residentBytes(child.pid),
     async close() {
       isClosing = true;
-      clearInterval(timer);
       if (child.exitCode === null && child.signalCode === null) {
         const ended = nextEnd();
         child.kill("SIGCONT");
@@ -101,9 +95,9 @@ export function watch(
   };
 }
 
-function residentKiB(pid: number | undefined): number {
+function residentBytes(pid: number | undefined): number {
   try {
-    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
   } catch {
     return 0;
   }

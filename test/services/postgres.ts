@@ -22,7 +22,7 @@ export const serverSettings: readonly string[] = [
 ];
 
 /** Where initdb and postgres are; throws where neither the system nor npm has them. */
-function findPrograms(): string {
+export function findPrograms(): string {
   const system = "/usr/lib/postgresql";
   const versions = existsSync(system) ? readdirSync(system).filter((name) => /^\d+$/.test(name)) : [];
   const usable = versions

@@ -2,17 +2,25 @@
 import { spawn } from "node:child_process";
 import { chownSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { debianRoot, runIn } from "./chroot.ts";
+import { type DebianRoot, debianRoot, runIn } from "./chroot.ts";
 import { answers, ended, freePort, serverSettings } from "./postgres.ts";
 import type { Started } from "./setup.ts";
 
-const programs = "/usr/lib/postgresql/17/bin";
+/** Where initdb and postgres lie in the root. */
+export const timescalePrograms = "/usr/lib/postgresql/17/bin";
+export const timescaleSettings: readonly string[] = [
+  ...["-c", "shared_preload_libraries=timescaledb", "-c", "timescaledb.telemetry_level=off"],
+];
+
+/** The root that has it, or what is missing to build one. */
+export const timescaleRoot = (): Promise<DebianRoot | { missing: string }> =>
+  debianRoot("timescale", ["postgresql-17", "postgresql-17-timescaledb"], {
+    "/etc/postgresql-common/createcluster.conf": "create_main_cluster = false\n",
+  });
 
 /** A TimescaleDB on the loopback, or what is missing to have one. The first call builds it, in minutes. */
 export async function startTimescale(): Promise<Started> {
-  const found = await debianRoot("timescale", ["postgresql-17", "postgresql-17-timescaledb"], {
-    "/etc/postgresql-common/createcluster.conf": "create_main_cluster = false\n",
-  });
+  const found = await timescaleRoot();
   if ("missing" in found) return found;
   const { root } = found;
   const inside = `/var/lib/weir/${process.pid}`;
@@ -24,7 +32,7 @@ export async function startTimescale(): Promise<Started> {
   const clean = (): void => rmSync(folder, { recursive: true, force: true });
   try {
     runIn(root, account, [
-      `${programs}/initdb`,
+      `${timescalePrograms}/initdb`,
       "-D",
       data,
       "-U",
@@ -41,9 +49,9 @@ export async function startTimescale(): Promise<Started> {
       [
         `--userspec=${account}:${account}`,
         root,
-        `${programs}/postgres`,
+        `${timescalePrograms}/postgres`,
         ...["-D", data, "-p", String(port), "-c", "unix_socket_directories=", ...serverSettings],
-        ...["-c", "shared_preload_libraries=timescaledb", "-c", "timescaledb.telemetry_level=off"],
+        ...timescaleSettings,
       ],
       { stdio: "ignore" },
     );

@@ -26,8 +26,8 @@ export interface Station {
 export interface Processes {
   /** Starts a process on a free port; resolves when its /readyz says so. */
   start(command: "edge" | "collector" | "aggregator", settings: Settings): Promise<Station>;
-  /** Runs a command to its end. */
-  run(words: readonly string[], settings: Settings): Promise<Ended>;
+  /** Runs a command to its end, and ends it by force after `msMax`. */
+  run(words: readonly string[], settings: Settings, msMax?: number): Promise<Ended>;
   /** What all of them wrote. */
   said(): string;
   /** Stops what still runs, newest first, and rejects where one did not end with 0. */
@@ -73,9 +73,9 @@ export function openProcesses(): Processes {
       stations.push(station);
       return station;
     },
-    async run(words, settings) {
+    async run(words, settings, msMax = runMsMax) {
       const heard = begin(words, settings);
-      const late = setTimeout(() => heard.child.kill("SIGKILL"), runMsMax);
+      const late = setTimeout(() => heard.child.kill("SIGKILL"), msMax);
       const code = await heard.ended;
       clearTimeout(late);
       const line = heard.told.trimEnd().split("\n").at(-1) ?? "";

@@ -1,21 +1,29 @@
-// The broker's settings: small, on loopback, one process that is broker and controller.
+// A broker's settings: small, on loopback, each process broker and controller.
 
-/** What every broker of the tests has. */
-export function commonProperties(controllerPort: number, dataFolder: string): string {
+/** A broker among several: its number, all controllers as `id@host:port,…`, and the copies of inner topics. */
+export interface Member {
+  id: number;
+  voters: string;
+  replicas: number;
+}
+
+/** What every broker of the tests has; it is alone where no `member` is given. */
+export function commonProperties(controllerPort: number, dataFolder: string, member?: Member): string {
+  const { id, voters, replicas } = member ?? { id: 1, voters: `1@127.0.0.1:${controllerPort}`, replicas: 1 };
   return `process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:${controllerPort}
+node.id=${id}
+controller.quorum.voters=${voters}
 controller.listener.names=CONTROLLER
 log.dirs=${dataFolder}
 num.partitions=24
 auto.create.topics.enable=false
 delete.topic.enable=true
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor=${replicas}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
+transaction.state.log.replication.factor=${replicas}
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.replication.factor=${replicas}
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 log.segment.bytes=67108864
@@ -25,10 +33,10 @@ message.max.bytes=8388608
 `;
 }
 
-/** One listener for everybody, without TLS. */
-export function plainListener(port: number, controllerPort: number): string {
+/** One listener for everybody, without TLS; clients are told `toldPort`, where a proxy may stand. */
+export function plainListener(port: number, controllerPort: number, toldPort: number = port): string {
   return `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+advertised.listeners=PLAINTEXT://127.0.0.1:${toldPort}
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 `;
