@@ -10,6 +10,8 @@ export interface ClientFacts {
   /** `mobile`, `tablet`, `desktop`, `tv`, `bot` or `server`, as far as the User-Agent tells. */
   device?: string | undefined;
   isBot?: boolean | undefined;
+  /** How the client called, where a trusted proxy says so; else the request's own address tells. */
+  protocol?: "http" | "https" | undefined;
 }
 
 /** What an adapter hands to `app.fetch` beside the request, on every runtime alike. */

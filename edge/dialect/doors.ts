@@ -3,8 +3,19 @@ import type { Dialect } from "./dialect.ts";
 import type { Door } from "./door.ts";
 import { growthEventDoor } from "./growth-event.ts";
 import { native, nativeDoor } from "./native.ts";
+import { type Afterwards, segmentDoors } from "./segment-door.ts";
 
-export const doors: readonly Door[] = [nativeDoor, growthEventDoor];
+/** What doors do beside taking events, as the settings say. */
+export interface Outside {
+  /** After a request of Segment's clients was answered. */
+  segment?: Afterwards | undefined;
+}
+
+export function createDoors(outside: Outside = {}): readonly Door[] {
+  return [nativeDoor, growthEventDoor, ...segmentDoors(outside.segment)];
+}
+
+export const doors: readonly Door[] = createDoors();
 
 /** The dialect of a name; what has none that is known is taken as our own format. */
 export const dialectNamed = (name: string): Dialect =>
