@@ -18,6 +18,7 @@ export const problems = {
   unsupported_media_type: [415, "The content type is not one of ours", false],
   unsupported_encoding: [415, "The content encoding is not one of ours", false],
   rate_limited: [429, "Too many events for this key", true],
+  quota_exceeded: [429, "The project's events of the day are used up", true],
   internal: [500, "Something broke here", true],
   batch_version_unknown: [503, "The batch is newer than this collector", true],
   log_unavailable: [503, "Nothing durable can take events now", true],
@@ -44,6 +45,8 @@ export const refusalCodes = [
   "timestamp_invalid",
   "time_too_old",
   "time_ahead",
+  "consent_missing",
+  "content_forbidden",
   "schema_violation",
   "version_unknown",
 ] as const;

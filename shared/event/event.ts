@@ -13,6 +13,8 @@ export const flag = {
   bot: 8,
   /** Its key had the right to send old data. */
   historical: 16,
+  /** Content of it was left out or masked as its project asks; its identity is that of the event as sent. */
+  redacted: 32,
 } as const;
 
 /** One event ready to travel: all times epoch ms; JSON members are RFC 8785 texts. */
