@@ -1,4 +1,5 @@
 // Every door of the edge, and the dialects by name for events that come back without the path they came by.
+import { cloudEventsDoor, openMeterDoor } from "./cloudevents-doors.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Door } from "./door.ts";
 import { growthEventDoor } from "./growth-event.ts";
@@ -12,7 +13,7 @@ export interface Outside {
 }
 
 export function createDoors(outside: Outside = {}): readonly Door[] {
-  return [nativeDoor, growthEventDoor, ...segmentDoors(outside.segment)];
+  return [nativeDoor, growthEventDoor, cloudEventsDoor, openMeterDoor, ...segmentDoors(outside.segment)];
 }
 
 export const doors: readonly Door[] = createDoors();
