@@ -4,7 +4,7 @@ import { requestEventsMax } from "../../shared/limits.ts";
 import { WeirError } from "../../shared/problem.ts";
 import type { ClientFacts } from "../client.ts";
 import type { Decoded } from "../decode.ts";
-import { decodeJson, readUtf8 } from "../decode-json.ts";
+import { decodeJson, type Events, readUtf8 } from "../decode-json.ts";
 import { isRecord } from "../schema.ts";
 import type { Aside, Asked, Door, Intake } from "./door.ts";
 import { readableTime, type SegmentKind, segmentDialect, segmentKinds } from "./segment.ts";
@@ -36,8 +36,7 @@ function read({ body }: Asked): Decoded {
   const { members, ...read } = decodeJson(readUtf8(body), "batch", requestEventsMax);
   const named = read.isAlone ? undefined : readableTime(members["sentAt"]);
   return {
-    ...read,
-    events: read.isAlone ? read.events : withShared(read.events, members),
+    ...(read.isAlone ? read : withShared(read, members)),
     sentAt: named === undefined ? undefined : (readTime(named) as number),
     writeKey: keyOf(members) ?? keyOf(read.events[0]),
   };
@@ -48,22 +47,27 @@ function keyOf(value: unknown): string | undefined {
   return typeof key === "string" ? key : undefined;
 }
 
-// What a batch says once for all of its events.
-function withShared(
-  events: readonly unknown[],
-  { context, integrations }: Readonly<Record<string, unknown>>,
-): readonly unknown[] {
-  if (!isRecord(context) && !isRecord(integrations)) return events;
-  return events.map((event) => {
+// What a batch says once for all of its events becomes part of each, in what is kept of it too.
+function withShared(read: Events, { context, integrations }: Readonly<Record<string, unknown>>): Events {
+  if (!isRecord(context) && !isRecord(integrations)) return read;
+  const events = read.events.map((event) => {
     if (!isRecord(event)) return event;
-    const { context: own, integrations: chosen } = event;
-    const isPlain = own === undefined || own === null || isRecord(own);
+    const own = event["context"] ?? undefined;
     return {
       ...event,
-      ...(isRecord(context) && isPlain ? { context: { ...context, ...own } } : {}),
-      ...(isRecord(integrations) && (chosen ?? undefined) === undefined ? { integrations } : {}),
+      ...(isRecord(context) && (own === undefined || isRecord(own))
+        ? { context: { ...context, ...own } }
+        : {}),
+      ...(isRecord(integrations) && (event["integrations"] ?? undefined) === undefined
+        ? { integrations }
+        : {}),
     };
   });
+  const original = (index: number): Uint8Array =>
+    read.faults.has(index) || events[index] === read.events[index]
+      ? read.original(index)
+      : new TextEncoder().encode(JSON.stringify(events[index]));
+  return { ...read, events, original };
 }
 
 const keyLengthMax = 256;
