@@ -3,6 +3,7 @@ import type { Clock } from "../shared/clock.ts";
 import { toUuid } from "../shared/event/bytes.ts";
 import type { Hash } from "../shared/event/hash.ts";
 import { hasFingerprint, type IdentityKind } from "../shared/event/identity.ts";
+import type { Policy } from "../shared/event/policy.ts";
 import type { KeyRight } from "../shared/event/write-key.ts";
 import { identifierLengthMax } from "../shared/limits.ts";
 import type { Logger } from "../shared/logger.ts";
@@ -18,6 +19,8 @@ import type { Dialect } from "./dialect/dialect.ts";
 import { EventFault } from "./fault.ts";
 import { type KeyedEvent, keyEvents } from "./key.ts";
 import { eventIdOf, normalise } from "./normalise.ts";
+import { coverRefused } from "./privacy/refused.ts";
+import { createShield } from "./privacy/shield.ts";
 import { isRecord } from "./schema.ts";
 import { storableText } from "./text.ts";
 
@@ -30,7 +33,11 @@ export interface AcceptDeps {
   logger: Logger;
   /** Whether requests share batches; true where it is not said. */
   groupCommit?: boolean;
+  policyOf?: PolicyOf | undefined;
 }
+
+/** What a project asks of its events; undefined where nobody has told, and without it of every project. */
+export type PolicyOf = (project: string) => Policy | undefined | Promise<Policy | undefined>;
 
 /** Events of one project, and what is known about the whole of them. Times are epoch ms. */
 export interface Submission {
@@ -49,8 +56,10 @@ export interface Submission {
   requestId?: string | undefined;
   /** W3C trace context, checked before. */
   traceparent?: string | undefined;
-  /** What the adapter knows of who sent it. */
+  /** What the adapter knows of who sent it; undefined where it came by no request, as from a file. */
   client?: ClientFacts | undefined;
+  /** The request says Sec-GPC: 1 or DNT: 1. */
+  optsOut?: boolean | undefined;
   /** Takes this identity for every event, and refuses those that cannot have it. */
   identity?: IdentityKind | undefined;
   /** Names each part's batch id, so that a file read again sends the same batches. */
@@ -88,6 +97,11 @@ export function createAccept(deps: AcceptDeps): Accept {
       const { project, events, faults, dialect, rights } = submission;
       if (project === canaryProject) throw new WeirError("forbidden", "This project is Weir's own.");
       const historical = rights.includes("historical");
+      const { client, optsOut = false } = submission;
+      const mayState = rights.includes("client_context");
+      const asked = deps.policyOf?.(project);
+      const policy = asked instanceof Promise ? await asked : asked;
+      const shield = createShield(policy, { client, mayState, optsOut });
       const circumstances = {
         project,
         dialect,
@@ -98,7 +112,7 @@ export function createAccept(deps: AcceptDeps): Accept {
         suspectText: submission.suspectText ?? true,
         requestId: submission.requestId,
         traceId: submission.traceparent?.split("-")[1],
-        client: submission.client,
+        shield,
       };
       const normalised = events.map((event, index) => faults?.get(index) ?? normalise(event, circumstances));
       const eventId = (index: number): unknown => {
@@ -110,8 +124,11 @@ export function createAccept(deps: AcceptDeps): Accept {
       const place = (index: number) => placeOf(events[index], submission);
       const refused = { project, historical, eventId, original: submission.original, origin, place };
       const keyed = await keyEvents(normalised, refused, deps.hash);
+      if (shield !== undefined) coverRefused(keyed, events, dialect, shield);
       const { receivedAt, traceparent, batchId } = submission;
-      const parts = await batcher.add({ project, receivedAt, traceparent, events: keyed, batchId });
+      // What comes by no request is the operator's own doing, and no part of the day's events.
+      const quota = client === undefined ? null : (policy?.quota_events_per_day ?? null);
+      const parts = await batcher.add({ project, receivedAt, traceparent, events: keyed, batchId, quota });
       const errors = refusalsOf(keyed);
       if (errors.length > 0) report(errors, parts, deps);
       return { parts, errors };

@@ -1,5 +1,5 @@
 // The edge's routes: the same on every runtime, and nothing but HTTP around the pipeline.
-import { type Context, Hono } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { problemResponse, toProblem, WeirError } from "../shared/problem.ts";
 import { type Accept, type AcceptDeps, createAccept } from "./accept.ts";
@@ -8,7 +8,7 @@ import { createReadBody } from "./body.ts";
 import type { EdgeBindings } from "./client.ts";
 import type { Asked, Door, Intake } from "./dialect/door.ts";
 import { doors as allDoors } from "./dialect/doors.ts";
-import { createGate, type GateDeps, headerKey } from "./gate.ts";
+import { createGate, type GateDeps, headerKey, optsOut } from "./gate.ts";
 import { receiptOf } from "./receipt.ts";
 import { requestIdOf, traceparentOf } from "./trace.ts";
 
@@ -21,14 +21,16 @@ export interface EdgeDeps extends AcceptDeps, GateDeps {
   doors?: readonly Door[] | undefined;
 }
 
-type EdgeContext = Context<{ Bindings: EdgeBindings }>;
+/** `isForeign`: the page's origin is not among those its project names. */
+type EdgeEnv = { Bindings: EdgeBindings; Variables: { isForeign?: boolean } };
+type EdgeContext = Context<EdgeEnv>;
 
-export function createEdge(deps: EdgeDeps): Hono<{ Bindings: EdgeBindings }> {
+export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
   const gate = createGate(deps);
   const readBody = createReadBody();
-  const accept = deps.accept ?? createAccept(deps);
+  const accept = deps.accept ?? createAccept({ ...deps, policyOf: deps.keys.policyOf });
   const doors = deps.doors ?? allDoors;
-  const app = new Hono<{ Bindings: EdgeBindings }>();
+  const app = new Hono<EdgeEnv>();
   for (const door of doors) {
     for (const { path } of [...door.intakes, ...(door.asides ?? [])]) app.use(path, crossOrigin(door));
   }
@@ -81,7 +83,10 @@ export function createEdge(deps: EdgeDeps): Hono<{ Bindings: EdgeBindings }> {
       const asked: Asked = { request, url, params: context.req.param(), body, receivedAt };
       const decoded = intake.read(asked);
       events = decoded.events.length;
-      const key = known ?? (await gate.identify(decoded.writeKey));
+      const key = known ?? (await gate.identify(decoded.writeKey, decoded.alias));
+      context.set("isForeign", true);
+      gate.checkOrigin(key, request.headers.get("origin"));
+      context.set("isForeign", false);
       if (events === 0) throw new WeirError("body_malformed", "The request holds no event.");
       gate.admit(key, events);
       const accepted = await accept.submit({
@@ -92,7 +97,8 @@ export function createEdge(deps: EdgeDeps): Hono<{ Bindings: EdgeBindings }> {
         receivedAt,
         requestId,
         traceparent: traceparentOf(request.headers.get("traceparent")),
-        client: context.env?.client,
+        client: context.env?.client ?? {},
+        optsOut: optsOut(request.headers),
       });
       if (intake.afterwards !== undefined) outlive(context, intake.afterwards(asked));
       return intake.answer(receiptOf(accepted, requestId, deps.meter), asked);
@@ -112,15 +118,21 @@ export function createEdge(deps: EdgeDeps): Hono<{ Bindings: EdgeBindings }> {
   }
 }
 
-// Any page may send, since the write key decides. Headers are echoed, for each client has its own.
-function crossOrigin(door: Door) {
-  return cors({
+// A preflight names no project, so any page may ask; what it then sends is read by pages that may send it.
+// Headers are echoed, for each client has its own.
+function crossOrigin(door: Door): MiddlewareHandler {
+  const allow = cors({
     origin: (origin) => origin,
     allowMethods: ["GET", "POST"],
     exposeHeaders: ["x-request-id", "retry-after"],
     credentials: door.credentials ?? false,
     maxAge: 86_400,
   });
+  return async (context, next) => {
+    const answer = await allow(context, next);
+    if (context.get("isForeign") === true) context.res.headers.delete("access-control-allow-origin");
+    return answer;
+  };
 }
 
 function outlive(context: EdgeContext, work: Promise<void>): void {

@@ -16,6 +16,8 @@ export interface Gathering {
   receivedAt: number;
   traceparent: string | undefined;
   events: readonly KeyedEvent[];
+  /** Events a UTC day that the project may send; null is without bound. */
+  quota: number | null;
   /** Names each part's batch id, 16 bytes; such a request shares its batches with no other. */
   batchId: ((part: number) => Uint8Array) | undefined;
 }
@@ -146,8 +148,8 @@ export function createBatcher(deps: BatcherDeps): Batcher {
   }
 
   async function forward(open: OpenBatch): Promise<BatchAnswer> {
-    const { project, receivedAt, traceparent = null } = open.gathering;
-    const head = { batchId: open.batchId, project, edge: deps.name, receivedAt, traceparent };
+    const { project, receivedAt, traceparent = null, quota } = open.gathering;
+    const head = { batchId: open.batchId, project, edge: deps.name, receivedAt, traceparent, quota };
     const batch = await open.columns.seal(head, deps.hash);
     deps.meter.record("weir.edge.batch.events", batch.count);
     deps.meter.record("weir.edge.batch.size", open.columns.bytes);

@@ -10,7 +10,7 @@ import type { KeyedEvent } from "./key.ts";
 import { storableText } from "./text.ts";
 
 /** What is known of a batch beside its events. */
-export type BatchHead = Pick<Batch, "batchId" | "project" | "edge" | "receivedAt" | "traceparent">;
+export type BatchHead = Pick<Batch, "batchId" | "project" | "edge" | "receivedAt" | "traceparent" | "quota">;
 
 export interface Columns {
   readonly count: number;

@@ -34,6 +34,7 @@ export function fieldsOf(
   beside: Beside,
 ): EventFields {
   const context = event.context;
+  const facts = beside.given.shield?.client.facts(context);
   return {
     identity,
     clientTime: clientTime ?? null,
@@ -46,27 +47,28 @@ export function fieldsOf(
     sessionId: event.session_id ?? null,
     streamId: event.stream_id ?? null,
     seq: event.seq ?? null,
-    country: context?.country ?? null,
-    city: context?.city ?? null,
-    device: context?.device ?? null,
+    country: context?.country ?? facts?.country ?? null,
+    city: context?.city ?? facts?.city ?? null,
+    device: context?.device ?? facts?.device ?? null,
     appVersion: context?.app_version ?? null,
     revenue: beside.revenue,
     currency: beside.currency,
     payload: written.payload,
-    context: traced(written.context, context, beside.given),
+    context: traced(written.context, context, beside.given, facts?.members ?? ""),
     metadata: written.metadata,
     clockOffsetMs: beside.clockOffsetMs,
   };
 }
 
-// Puts the request's own names behind the client's members, where the client gave none of its own.
-function traced(text: string, context: NativeEvent["context"], given: Circumstances): string {
+// Puts what the request itself says behind the client's members, where the client gave none of its own.
+function traced(text: string, context: NativeEvent["context"], given: Circumstances, facts: string): string {
   const { requestId, traceId } = given;
-  let own = "";
-  if (requestId !== undefined && context?.["request_id"] === undefined) own = `"request_id":"${requestId}"`;
-  if (traceId !== undefined && context?.["trace_id"] === undefined) {
-    own += `${own === "" ? "" : ","}"trace_id":"${traceId}"`;
-  }
+  let own = facts;
+  const add = (member: string): void => {
+    own = own === "" ? member : `${own},${member}`;
+  };
+  if (requestId !== undefined && context?.["request_id"] === undefined) add(`"request_id":"${requestId}"`);
+  if (traceId !== undefined && context?.["trace_id"] === undefined) add(`"trace_id":"${traceId}"`);
   if (own === "") return text;
   return text === "{}" ? `{${own}}` : `${text.slice(0, -1)},${own}}`;
 }

@@ -53,7 +53,7 @@ export async function keyEvents(
   });
   const digests = await hash(texts);
   for (const one of keyed) one.digests = digests;
-  const faulty = keyed.filter(({ original }) => original !== undefined);
+  const faulty = keyed.filter(({ event }) => event instanceof EventFault && event.known === undefined);
   return faulty.length === 0 ? keyed : withContents(keyed, faulty, digests);
 }
 
@@ -65,6 +65,12 @@ function keyRefused(
   refused: Refused,
   place: (text: string | undefined) => number,
 ): KeyedEvent {
+  const beside = { original: refused.original(index), origin: refused.origin, place: refused.place?.(index) };
+  if (event.known !== undefined) {
+    const { identityText, fingerprintText, flags } = event.known;
+    const [identityAt, fingerprintAt] = [place(identityText), place(fingerprintText)];
+    return { event, digests: noDigests, identityAt, fingerprintAt, flags: flags | flag.redacted, ...beside };
+  }
   const eventId = refused.eventId(index);
   const isKnown = typeof eventId === "string" && eventId !== "" && eventId.length <= identifierLengthMax;
   return {
@@ -73,9 +79,7 @@ function keyRefused(
     identityAt: place(isKnown ? eventIdIdentity(refused.project, eventId) : undefined),
     fingerprintAt: -1,
     flags: (isKnown ? 0 : flag.weak) | (refused.historical ? flag.historical : 0),
-    original: refused.original(index),
-    origin: refused.origin,
-    place: refused.place?.(index),
+    ...beside,
   };
 }
 

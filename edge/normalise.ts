@@ -3,12 +3,12 @@ import { flag, type NormalisedEvent } from "../shared/event/event.ts";
 import { hasFingerprint, type IdentityKind, isWeak, windowStart } from "../shared/event/identity.ts";
 import { readTime, resolveTime } from "../shared/event/time.ts";
 import { identityWindowMs } from "../shared/limits.ts";
-import type { ClientFacts } from "./client.ts";
 import type { Dialect } from "./dialect/dialect.ts";
-import { EventFault } from "./fault.ts";
+import { EventFault, type KnownEvent } from "./fault.ts";
 import { fieldsOf, write } from "./fields.ts";
 import { fingerprintText, identityText } from "./identity.ts";
-import { moneyOf } from "./money.ts";
+import { type Money, moneyOf } from "./money.ts";
+import { type Shield, shield } from "./privacy/shield.ts";
 import { checkShape, isRecord, type NativeEvent } from "./schema.ts";
 import { storable } from "./text.ts";
 
@@ -26,8 +26,8 @@ export interface Circumstances {
   /** Put into the context where the client gave none. */
   requestId: string | undefined;
   traceId: string | undefined;
-  /** What the adapter knows of the client; absent where an event came by no request. */
-  client?: ClientFacts | undefined;
+  /** What the project's policy does with the event once its identity is made; nothing where it is absent. */
+  shield?: Shield | undefined;
 }
 
 /** One event normalised, or refused with a pointer in the client's own names. */
@@ -62,28 +62,46 @@ function normaliseNative(
   const resolved = resolveTime({ clientTime, ageMs, sentAt, receivedAt, historical });
   if (typeof resolved === "string") return new EventFault(resolved, "/timestamp", timeDetails[resolved]);
 
-  const stored = given.suspectText ? (storable(event) as NativeEvent) : event;
+  const storableEvent = given.suspectText ? (storable(event) as NativeEvent) : event;
   const written = write(event);
   const windowMs = given.dialect.identity === "native" ? identityWindowMs : given.dialect.identity.windowMs;
   const ground = { project: given.project, clientTime, payload: written.payload, windowMs };
-  return {
-    identity: kind,
+  const known: KnownEvent = {
     identityText: identityText(kind, event, ground),
     fingerprintText: hasFingerprint(kind)
       ? fingerprintText(settled(event, given.dialect), written)
       : undefined,
-    eventTime: kind === "window" ? windowStart(resolved.eventTime, windowMs) : resolved.eventTime,
     flags:
       (isWeak(kind) ? flag.weak : 0) |
       (resolved.moved ? flag.moved : 0) |
-      (stored === event ? 0 : flag.textReplaced) |
-      (historical ? flag.historical : 0),
+      (storableEvent === event ? 0 : flag.textReplaced) |
+      (historical ? flag.historical : 0) |
+      (given.shield?.isBot ? flag.bot : 0),
+  };
+  const kept = given.shield
+    ? shield(storableEvent, given.shield)
+    : { event: storableEvent, isRedacted: false };
+  if (kept instanceof EventFault) {
+    return new EventFault(kept.code, kept.pointer, kept.detail, known);
+  }
+  const stored = kept.event;
+  return {
+    identity: kind,
+    ...known,
+    flags: known.flags | (kept.isRedacted ? flag.redacted : 0),
+    eventTime: kind === "window" ? windowStart(resolved.eventTime, windowMs) : resolved.eventTime,
     fields: fieldsOf(kind, clientTime, stored, stored === event ? written : write(stored), {
-      ...money,
+      ...(kept.isRedacted ? moneyLeft(stored) : money),
       clockOffsetMs: sentAt === undefined ? null : receivedAt - sentAt,
       given,
     }),
   };
+}
+
+// What was left out of a payload is not kept as revenue either.
+function moneyLeft(event: NativeEvent): Money {
+  const money = moneyOf(event);
+  return money instanceof EventFault ? { revenue: null, currency: null } : money;
 }
 
 function settled(event: NativeEvent, { unsettled }: Dialect): NativeEvent {
@@ -134,5 +152,5 @@ function named(fault: EventFault, dialect: Dialect, value: Readonly<Record<strin
   const [, first = "", ...rest] = fault.pointer.split("/");
   const name = dialect.nameOf(first, value);
   if (name === first) return fault;
-  return new EventFault(fault.code, ["", name, ...rest].join("/"), fault.detail);
+  return fault.at(["", name, ...rest].join("/"));
 }

@@ -1,4 +1,5 @@
 // Re-enter: quarantined events through the edge's own steps, as new batches under given ids.
+import { flag } from "../shared/event/event.ts";
 import { digestBytes, type Hash } from "../shared/event/hash.ts";
 import {
   fingerprintBytes,
@@ -10,18 +11,22 @@ import { WeirError } from "../shared/problem.ts";
 import { type Batch, type CollectorPort, outcome } from "../shared/wire/batch.ts";
 import type { OriginalEvent, PackedEvent, Reenter, Reentered } from "../shared/wire/reentry.ts";
 import { weirVersion } from "../shared/wire/version.ts";
+import type { PolicyOf } from "./accept.ts";
 import { type BatchHead, createColumns } from "./columns.ts";
 import { decodeOriginal } from "./decode-original.ts";
 import { dialectNamed } from "./dialect/doors.ts";
 import { EventFault } from "./fault.ts";
 import { type KeyedEvent, keyEvents } from "./key.ts";
 import { eventIdOf, normalise } from "./normalise.ts";
+import { coverRefused } from "./privacy/refused.ts";
+import { createShield, type Shield } from "./privacy/shield.ts";
 import { isRecord } from "./schema.ts";
 
 export interface ReenterDeps {
   name: string;
   collector: CollectorPort;
   hash: Hash;
+  policyOf?: PolicyOf | undefined;
 }
 
 /** The way back in over one collector; a batch is sent whole or not at all. */
@@ -32,7 +37,7 @@ export function createReenter(deps: ReenterDeps): Reenter {
       const head = { batchId, project, edge: deps.name, receivedAt, traceparent: null };
       const batch =
         reentry.originals.length > 0
-          ? await batchOfOriginals(head, reentry.originals, deps.hash)
+          ? await batchOfOriginals(head, reentry.originals, deps)
           : batchOfPacked(head, reentry.packed);
       const { outcomes } = await deps.collector.send(batch);
       if (outcomes.length !== batch.count) {
@@ -46,24 +51,32 @@ export function createReenter(deps: ReenterDeps): Reenter {
 async function batchOfOriginals(
   head: BatchHead,
   originals: readonly OriginalEvent[],
-  hash: Hash,
+  { hash, policyOf }: ReenterDeps,
 ): Promise<Batch> {
   const columns = createColumns(originals.length);
+  // Which client it was is not kept with an event, so that its own word on it is believed as little as ever.
+  const ground = { client: {}, mayState: false, optsOut: false, isBack: true };
+  const shield = createShield(await policyOf?.(head.project), ground);
   for (const original of originals) {
-    if (!columns.append(await keyOriginal(head.project, original, hash))) {
+    if (!columns.append(await keyOriginal(head.project, original, hash, shield))) {
       throw new WeirError("record_too_large", "The events do not fit into one batch.");
     }
   }
   return await columns.seal(head, hash);
 }
 
-// Judged as it came then: by the same dialect, rights and clock, with the code of now.
-async function keyOriginal(project: string, original: OriginalEvent, hash: Hash): Promise<KeyedEvent> {
+// Judged as it came then: by the same dialect, rights and clock, with the code and the policy of now.
+async function keyOriginal(
+  project: string,
+  original: OriginalEvent,
+  hash: Hash,
+  shield: Shield | undefined,
+): Promise<KeyedEvent> {
   const dialect = dialectNamed(original.dialect);
   const { event, fault, suspectText } = decodeOriginal(original.bytes);
   const { historical, sentAt } = original;
   const identity = identityKinds.find((kind): kind is IdentityKind => kind === original.identity);
-  const circumstances = { project, dialect, identity, historical, sentAt, suspectText };
+  const circumstances = { project, dialect, identity, historical, sentAt, suspectText, shield };
   const unknown = { requestId: undefined, traceId: undefined };
   const normalised =
     fault ?? normalise(event, { ...circumstances, ...unknown, receivedAt: original.judgedAt });
@@ -75,14 +88,17 @@ async function keyOriginal(project: string, original: OriginalEvent, hash: Hash)
     original: () => original.bytes,
     origin: { version: weirVersion, dialect: dialect.name, ...asked },
   };
-  const [keyed] = await keyEvents([normalised], refused, hash);
-  return knownAs(keyed!, original);
+  const keyed = await keyEvents([normalised], refused, hash);
+  if (shield !== undefined) coverRefused(keyed, [event], dialect, shield);
+  return knownAs(keyed[0]!, original);
 }
 
 // Refused again it is the same refused event; without an identity of its own it is that of its first place.
+// One that was kept without part of its content is what it was as sent.
 function knownAs(keyed: KeyedEvent, original: OriginalEvent): KeyedEvent {
   const isRefused = keyed.event instanceof EventFault;
-  if (!isRefused && keyed.identityAt >= 0) return keyed;
+  const { isRedacted } = original;
+  if (!isRefused && !isRedacted && keyed.identityAt >= 0) return keyed;
   const at = keyed.digests.length;
   const digests = new Uint8Array(at + 2 * digestBytes);
   digests.set(keyed.digests);
@@ -92,7 +108,8 @@ function knownAs(keyed: KeyedEvent, original: OriginalEvent): KeyedEvent {
     ...keyed,
     digests,
     identityAt: at,
-    fingerprintAt: isRefused ? at + digestBytes : keyed.fingerprintAt,
+    fingerprintAt: isRefused || isRedacted ? at + digestBytes : keyed.fingerprintAt,
+    flags: keyed.flags | (isRedacted ? flag.redacted : 0),
   };
 }
 

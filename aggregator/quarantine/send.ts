@@ -64,6 +64,7 @@ function originalOf(row: Row): OriginalEvent {
     dialect: row.dialect,
     identity: row.identity_asked ?? undefined,
     historical: (row.flags & flag.historical) !== 0 || row.reason === "time_too_old",
+    isRedacted: (row.flags & flag.redacted) !== 0,
     judgedAt: (row.reason === "time_ahead" ? row.retried_at : row.received_at).getTime(),
     sentAt: row.sent_at?.getTime(),
   };

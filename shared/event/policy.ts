@@ -32,7 +32,10 @@ export const policyShape = z.object({
     [],
   ),
   /** Names of payload, context and metadata members that are left out, at any depth. */
-  denied_properties: z._default(z.array(z.string().check(z.minLength(1), z.maxLength(256))).check(z.maxLength(200)), []),
+  denied_properties: z._default(
+    z.array(z.string().check(z.minLength(1), z.maxLength(256))).check(z.maxLength(200)),
+    [],
+  ),
   scan: z._default(
     z.object({
       action: z._default(z.enum(["off", "mask", "quarantine"]), "off"),

@@ -34,6 +34,8 @@ export interface Batch {
   /** The bodies, one after another: packed events, and the original bytes of refused ones. */
   bodies: Uint8Array;
   refusals: readonly Refusal[];
+  /** Events a UTC day that the collector takes of the project; no part of the record, and none without it. */
+  quota?: number | null | undefined;
 }
 
 /** What the collector answers: one outcome an event, durable when it arrives. */
@@ -62,7 +64,8 @@ export interface CollectorPort {
 
 /** A batch as a msgpack array, its version first. */
 export function packBatch(batch: Batch): Uint8Array {
-  return pack([batchVersion, ...batchPlaces(batch)]);
+  const places = [batchVersion, ...batchPlaces(batch)];
+  return pack(batch.quota === undefined || batch.quota === null ? places : [...places, batch.quota]);
 }
 
 /** A batch's values in their order on the wire. */
@@ -103,7 +106,10 @@ export function unpackBatch(bytes: Uint8Array): Batch {
     );
   }
   if (places[0] !== batchVersion) throw new WeirError("batch_malformed", "The batch has no version.");
-  return readBatch(places, 1);
+  const batch = readBatch(places, 1);
+  // Behind the places of a record, where readers that do not know it pass it over.
+  const quota: unknown = places[1 + batchPlacesCount];
+  return typeof quota === "number" && quota > 0 ? { ...batch, quota } : batch;
 }
 
 /** Reads a batch's places from `places[at]` on, checking every length against the count. */

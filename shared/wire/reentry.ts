@@ -17,6 +17,8 @@ export interface OriginalEvent extends Known {
   /** The identity that was asked for instead of the dialect's own. */
   identity: string | undefined;
   historical: boolean;
+  /** Content of it was masked when it was refused; `hash` and `fingerprint` are of the event as sent. */
+  isRedacted: boolean;
   /** The moment its time is judged by, epoch ms: when it came first, or now. */
   judgedAt: number;
   sentAt: number | undefined;

@@ -328,6 +328,7 @@ describe("the other routes", () => {
     };
     const keys = {
       find: () => undefined,
+      policyOf: () => undefined,
       renew: async () => undefined,
       ready: refuse,
       close: async () => undefined,

@@ -1,0 +1,113 @@
+// What is kept of refused events: the original as it came, but for what the project's policy keeps of none.
+import type { Dialect } from "../dialect/dialect.ts";
+import { EventFault } from "../fault.ts";
+import type { KeyedEvent } from "../key.ts";
+import { isRecord } from "../schema.ts";
+import { redact } from "./redact.ts";
+import { maskText } from "./scan.ts";
+import { personNames, type Shield } from "./shield.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Kept of an event of which nothing may be: that it came. */
+const nothing = encoder.encode("{}");
+const unreadable = encoder.encode(
+  '"not kept: it could not be read, and the project\'s policy leaves out or masks content"',
+);
+
+/**
+ * Changes the refused ones among `keyed`, whose hashes are made: `events` are the values they were decoded
+ * to, undefined where that failed.
+ */
+export function coverRefused(
+  keyed: readonly KeyedEvent[],
+  events: readonly unknown[],
+  dialect: Dialect,
+  shield: Shield,
+): void {
+  for (const [index, one] of keyed.entries()) {
+    if (!(one.event instanceof EventFault) || one.original === undefined) continue;
+    if (isWithoutConsent(events[index], dialect, shield)) {
+      one.original = nothing;
+      one.place = undefined;
+    } else if (shield.rules.looksInside) {
+      one.original = cover(one.original, events[index], dialect, shield);
+      one.event = masked(one.event, shield);
+      if (one.place !== undefined && maskText(one.place.streamId, kindsOf(shield)) !== one.place.streamId) {
+        one.place = undefined;
+      }
+    }
+  }
+}
+
+function isWithoutConsent(value: unknown, dialect: Dialect, { rules, optedOut }: Shield): boolean {
+  if (optedOut) return true;
+  if (rules.policy.consent !== "required") return false;
+  const context = nativeOf(value, dialect)?.["context"];
+  return !isRecord(context) || context["consent"] !== "granted";
+}
+
+// An event that is refused for its content is kept masked, and so is any other under such a policy.
+const kindsOf = ({ rules }: Shield) => [...rules.masked, ...rules.forbidden];
+
+function cover(original: Uint8Array, value: unknown, dialect: Dialect, shield: Shield): Uint8Array {
+  const kinds = kindsOf(shield);
+  try {
+    const whole = isRecord(value) ? exact(original, value) : parsed(original);
+    const native = nativeOf(whole, dialect);
+    const names = [...personNames].map((name) => dialect.nameOf(name));
+    const ids = native
+      ? [...personNames].map((name) => native[name])
+      : names.map((name) => memberAt(whole, name));
+    const idNames = new Set([...personNames, ...names.map((name) => name.split("/").at(-1)!)]);
+    const kept = redact(whole, { ...shield.redactionFor(ids, idNames), masked: kinds });
+    return kept === whole ? original : encoder.encode(JSON.stringify(kept));
+  } catch {
+    // No JSON: what is looked for by its name cannot be found in it, what is known by its form can.
+    const { denied, pseudonym } = shield.rules;
+    if (denied.size > 0 || pseudonym !== undefined) return unreadable;
+    const text = decoder.decode(original);
+    const kept = maskText(text, kinds);
+    return kept === text ? original : encoder.encode(kept);
+  }
+}
+
+// Read from its own text where there is one: a number keeps its digits, for which it may have been refused.
+function exact(original: Uint8Array, value: unknown): unknown {
+  try {
+    return parsed(original);
+  } catch {
+    return value;
+  }
+}
+
+interface Exact {
+  rawJSON?: (text: string) => unknown;
+}
+
+function parsed(original: Uint8Array): unknown {
+  const raw = (JSON as Exact).rawJSON;
+  const keepDigits = (_: string, value: unknown, context?: { source?: string }): unknown => {
+    if (typeof value !== "number" || context?.source === undefined || raw === undefined) return value;
+    return String(value) === context.source ? value : raw(context.source);
+  };
+  return JSON.parse(decoder.decode(original), keepDigits);
+}
+
+function nativeOf(value: unknown, dialect: Dialect): Readonly<Record<string, unknown>> | undefined {
+  if (!isRecord(value)) return undefined;
+  const native = dialect.toNative(value);
+  return native instanceof EventFault ? undefined : native;
+}
+
+function memberAt(value: unknown, path: string): unknown {
+  let at = value;
+  for (const name of path.split("/")) at = isRecord(at) ? at[name] : undefined;
+  return at;
+}
+
+function masked(fault: EventFault, shield: Shield): EventFault {
+  const pointer = maskText(fault.pointer, kindsOf(shield));
+  return pointer === fault.pointer ? fault : fault.at(pointer);
+}

@@ -1,0 +1,127 @@
+// Shield: what a project's policy does to the events of one request, between their identity and their storing.
+import { type Policy, policyShape } from "../../shared/event/policy.ts";
+import type { ClientFacts } from "../client.ts";
+import { EventFault } from "../fault.ts";
+import type { NativeEvent } from "../schema.ts";
+import { type ClientContext, createClientContext } from "./client-context.ts";
+import { type Forbidden, findForbidden, type Redaction, redact } from "./redact.ts";
+import { type Rules, rulesOf } from "./rules.ts";
+import { findContent, maskText } from "./scan.ts";
+
+export interface Shield {
+  readonly rules: Rules;
+  readonly client: ClientContext;
+  /** The request says that nothing may be kept of its sender, and the project follows. */
+  readonly optedOut: boolean;
+  readonly isBot: boolean;
+  /** The redaction of an event by whom these are; ids that are pseudonyms already stay on their way back in. */
+  redactionFor(ids: readonly unknown[], idNames: ReadonlySet<string>): Redaction;
+}
+
+/** What is known of a request, or of an event that comes back without one. */
+export interface ShieldGround {
+  /** What the adapter knows; undefined where an event came by no request, and its own word is all there is. */
+  client: ClientFacts | undefined;
+  /** The key's holder may say where its events' clients are. */
+  mayState: boolean;
+  /** The request says Sec-GPC: 1 or DNT: 1. */
+  optsOut: boolean;
+  /** The event was kept here, so that a pseudonym in it is one. */
+  isBack?: boolean;
+}
+
+/** Of a project whose policy nobody has told: bodies are believed, and only the IP address is not kept. */
+const untold: Policy = policyShape.parse({ takes_client_context: true, gpc: "ignore" });
+
+/** Undefined where there is nothing to do at all, so that such requests pay nothing. */
+export function createShield(policy: Policy | undefined, ground: ShieldGround): Shield | undefined {
+  const { client, isBack = false } = ground;
+  if (policy === undefined && (client === undefined || Object.keys(client).length === 0)) return undefined;
+  const rules = rulesOf(policy ?? untold);
+  const { takes_client_context: taken, ip, gpc } = rules.policy;
+  const mayState = client === undefined || taken || ground.mayState;
+  return {
+    rules,
+    client: createClientContext(client ?? {}, ip, mayState),
+    optedOut: ground.optsOut && gpc === "honour",
+    isBot: client?.isBot === true,
+    redactionFor(ids, idNames) {
+      const pseudonyms = new Map<string, string>();
+      for (const id of ids) {
+        if (typeof id !== "string" && typeof id !== "number") continue;
+        const text = String(id);
+        if (isBack && rules.isPseudonym(text)) continue;
+        if (rules.pseudonym !== undefined && text !== "") pseudonyms.set(text, rules.pseudonym(text));
+      }
+      return { denied: rules.denied, pseudonyms, idNames, masked: rules.masked };
+    },
+  };
+}
+
+/** The members of an event that name a person. */
+export const personNames: ReadonlySet<string> = new Set(["user_id", "anonymous_id"]);
+
+/** What is stored of an event, or why it is refused. `isRedacted`: content of it was left out or masked. */
+export interface Shielded {
+  event: NativeEvent;
+  isRedacted: boolean;
+}
+
+/** Does to an event what the policy asks. The event itself comes back where that is nothing. */
+export function shield(event: NativeEvent, by: Shield): Shielded | EventFault {
+  const { rules, client } = by;
+  if (by.optedOut) return optedOut;
+  if (rules.policy.consent === "required" && event.context?.["consent"] !== "granted") return unconsented;
+  const isLooked = rules.looksInside ? look(event, by) : { event, isRedacted: false };
+  if (isLooked instanceof EventFault) return isLooked;
+  const { context } = isLooked.event;
+  const kept = context && client.of(context);
+  if (kept === context) return isLooked;
+  return { ...isLooked, event: { ...isLooked.event, context: kept } as NativeEvent };
+}
+
+function look(event: NativeEvent, by: Shield): Shielded | EventFault {
+  const { rules } = by;
+  const redaction = by.redactionFor([event.user_id, event.anonymous_id], personNames);
+  const content = { payload: event.payload, context: event.context, metadata: event.metadata };
+  const clean = redact(content, redaction) as typeof content;
+  const person = (id: string | null | undefined) => (id && redaction.pseudonyms.get(id)) || id;
+  const ids = { user_id: person(event.user_id), anonymous_id: person(event.anonymous_id) };
+  const named = { ...event, ...clean, ...ids } as NativeEvent;
+  const found = forbiddenIn(named, rules);
+  if (found !== undefined) {
+    return new EventFault("content_forbidden", found.pointer, `The project takes no ${words[found.kind]}.`);
+  }
+  const masked = rules.masked.length === 0 ? named : withoutContent(named, rules);
+  return { event: masked, isRedacted: clean !== content || masked !== named };
+}
+
+const words = { email: "e-mail addresses", phone: "phone numbers", card: "card numbers" } as const;
+
+function forbiddenIn(event: NativeEvent, { forbidden }: Rules): Forbidden | undefined {
+  return forbidden.length === 0 ? undefined : findForbidden(event, forbidden);
+}
+
+const idNames = ["user_id", "anonymous_id", "session_id", "stream_id", "aggregate_id"] as const;
+
+// Masked, many ids would become one, and their people one person; so an id that holds such content is left
+// out. What only names an event is masked.
+function withoutContent(event: NativeEvent, { masked }: Rules): NativeEvent {
+  const held = idNames.filter((name) => findContent(event[name] ?? "", masked).length > 0);
+  const type = maskText(event.type, masked);
+  const eventId = event.event_id && maskText(event.event_id, masked);
+  if (held.length === 0 && type === event.type && eventId === event.event_id) return event;
+  const left = Object.fromEntries(held.map((name) => [name, null]));
+  return { ...event, ...left, type, event_id: eventId };
+}
+
+const optedOut = new EventFault(
+  "consent_missing",
+  "",
+  "The request says that nothing may be kept of its sender, and the project follows.",
+);
+const unconsented = new EventFault(
+  "consent_missing",
+  "/context/consent",
+  'The project takes only events whose context says `"consent": "granted"`.',
+);
