@@ -22,6 +22,7 @@ import { readWriteKeys } from "../read/write-keys.ts";
 import { errorText } from "../store/errors.ts";
 import type { Store } from "../store/store.ts";
 import { createAsk } from "./ask.ts";
+import { addAudit } from "./audit.ts";
 import { createGuard } from "./guard.ts";
 import { describeApi } from "./openapi.ts";
 import { addQuarantine, changingPaths } from "./quarantine.ts";
@@ -117,6 +118,7 @@ export function createApi(options: ApiOptions): Hono {
   });
 
   addQuarantine(app, options, ask);
+  addAudit(app, options, ask);
 
   app.get("/livez", (context) => context.json({ status: "alive" }));
   app.get("/readyz", async (context) => {

@@ -5,6 +5,7 @@ import { completenessParameters, completenessRow } from "../read/completeness.ts
 import { ledgerParameters, ledgerRow } from "../read/ledger.ts";
 import { questions } from "../read/questions.ts";
 import { reconcileParameters, reconcileRow } from "../read/reconcile.ts";
+import { auditMeta, describedAudit } from "./audit.ts";
 import { describeQuarantine } from "./openapi-quarantine.ts";
 
 type Json = Record<string, unknown>;
@@ -51,6 +52,7 @@ export function describeApi(version: string, hasToken: boolean): Json {
   const proof = { name: "reconcile", summary: "Counts everything anew and proves the line" };
   const counted = { ...proof, parameters: reconcileParameters, row: reconcileRow };
   paths["/v1/reconcile"] = operation(counted, meta, hasToken);
+  paths["/v1/audit"] = operation(describedAudit, auditMeta, hasToken);
   Object.assign(paths, describeQuarantine(hasToken));
   return {
     openapi: "3.1.0",
@@ -88,7 +90,10 @@ function operation(question: Described, metaSchema: Json, hasToken: boolean): Js
       responses: {
         200: {
           description: "The answer",
-          content: { "application/json": { schema: answer }, "text/csv": { schema: { type: "string" } } },
+          content: {
+            "application/json": { schema: answer },
+            ...("format" in question.parameters.shape ? { "text/csv": { schema: { type: "string" } } } : {}),
+          },
         },
         default: { description: "Refused, or not possible now", content: problem },
       },

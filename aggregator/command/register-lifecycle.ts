@@ -6,6 +6,7 @@ import type { SubjectKind } from "../lifecycle/bars.ts";
 import { eraseSubject, expireEvents, type Removed } from "../lifecycle/remove.ts";
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
+import { actorOf } from "./actor.ts";
 import type { AggregatorCommands } from "./register.ts";
 
 interface ExpireFlags {
@@ -38,7 +39,7 @@ export function registerLifecycle(program: Command, deps: AggregatorCommands): v
       run(deps, json, (store) => {
         const from = momentOf("--before", before);
         if (from > Date.now()) throw new MisuseError("--before: only what is past can be removed");
-        return expireEvents(store, { project, type, from });
+        return expireEvents(store, { project, type, from, actor: actorOf() });
       }),
     );
   program
@@ -59,6 +60,7 @@ export function registerLifecycle(program: Command, deps: AggregatorCommands): v
           project,
           kind,
           id,
+          actor: actorOf(),
           until: until === undefined ? Date.now() : momentOf("--until", until),
         });
       }),

@@ -1,5 +1,4 @@
 // The commands over the quarantine: look at it, send events in again, or say that they are not wanted.
-import { userInfo } from "node:os";
 import { type Command, Option } from "commander";
 import { systemClock } from "../../shared/clock.ts";
 import { exitCode, MisuseError, print, runCommand } from "../../shared/command.ts";
@@ -12,6 +11,7 @@ import { isRecordId, quarantineStatuses, type Selection } from "../quarantine/se
 import { listQuarantine, showQuarantined, sumQuarantine } from "../read/quarantine.ts";
 import { sumRecords } from "../read/quarantine-records.ts";
 import type { Store } from "../store/store.ts";
+import { actorOf } from "./actor.ts";
 import { idOf, readSelection, type SelectionFlags } from "./quarantine-flags.ts";
 import { discardText, listText, retryText, showText } from "./quarantine-text.ts";
 import type { AggregatorCommands } from "./register.ts";
@@ -135,8 +135,6 @@ function chosen(ids: readonly string[], flags: SelectionFlags & { all?: boolean 
   if (flags.all === true || flags.reason !== undefined) return selection;
   throw new MisuseError("name rows by their numbers, a --reason, or --all");
 }
-
-const actorOf = (): string => `command ${userInfo().username}`;
 
 async function withStore<T>(deps: AggregatorCommands, work: (store: Store) => Promise<T>): Promise<T> {
   const store = await deps.openStore();

@@ -7,6 +7,7 @@ import type { ComparedTable } from "../replay/checksum.ts";
 import { copyStore } from "../replay/copy-store.ts";
 import { type ReplayAnswer, replay } from "../replay/replay.ts";
 import type { Store } from "../store/store.ts";
+import { actorOf } from "./actor.ts";
 import type { AggregatorCommands } from "./register.ts";
 
 interface Flags {
@@ -73,7 +74,15 @@ async function rebuild(deps: AggregatorCommands, flags: Flags, ends: Ends): Prom
   const reader = await (await deps.openLog(flags.from)).reader();
   ends.push(() => reader.close());
   const swap = flags.swap === undefined ? "no" : flags.swap === true ? "equal" : "anyway";
-  const answer = await replay({ reader, into, live, swap, clock: systemClock, written: tellProgress() });
+  const answer = await replay({
+    reader,
+    into,
+    live,
+    swap,
+    actor: actorOf(),
+    clock: systemClock,
+    written: tellProgress(),
+  });
   return { ...answer, seconds: secondsSince(began) };
 }
 

@@ -8,6 +8,7 @@ import type { ProofConfig } from "../ledger/spools.ts";
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { createKey } from "./keys.ts";
+import { registerAudit } from "./register-audit.ts";
 import { registerCompleteness } from "./register-completeness.ts";
 import { registerLifecycle } from "./register-lifecycle.ts";
 import { registerQuarantine } from "./register-quarantine.ts";
@@ -57,6 +58,7 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
   registerReplay(program, deps);
   registerCompleteness(program, deps);
   registerLifecycle(program, deps);
+  registerAudit(program, deps);
   registerSchema(program, deps);
 }
 

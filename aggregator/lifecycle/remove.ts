@@ -1,5 +1,6 @@
 // Removes rows that may not be here any more: the bar first, then everyone who may not have seen it, then the rows.
 import type { PendingQuery, Row } from "postgres";
+import { noteAction } from "../audit.ts";
 import { lockMovedAlone } from "../moved.ts";
 import { forgetRows } from "../quarantine/expire.ts";
 import type { Store } from "../store/store.ts";
@@ -8,6 +9,8 @@ import { type SubjectKind, subjectHash } from "./bars.ts";
 /** `type` absent: all of them. `from`: epoch ms, the first moment that stays. */
 export interface Retention {
   project: string;
+  /** Who asks for it. */
+  actor: string;
   type?: string | undefined;
   from: number;
 }
@@ -15,6 +18,7 @@ export interface Retention {
 /** `until`: epoch ms, the last event time that goes. */
 export interface Erasure {
   project: string;
+  actor: string;
   kind: SubjectKind;
   id: string;
   until: number;
@@ -34,13 +38,19 @@ const keptAtOnce = 500;
  * Removes a project's events before a time, and has later copies of them counted as `expired`. The bound
  * only moves forward: a call with an earlier one removes nothing.
  */
-export async function expireEvents(store: Store, { project, type = "", from }: Retention): Promise<Removed> {
-  await store.sql`
-    insert into retained_from as r (project_id, type, retained_from)
-    values (${project}, ${type}, ${new Date(from)})
-    on conflict (project_id, type) do update
-    set retained_from = excluded.retained_from, moved_at = now()
-    where excluded.retained_from > r.retained_from`;
+export async function expireEvents(store: Store, retention: Retention): Promise<Removed> {
+  const { project, type = "", from, actor } = retention;
+  const target = `${type === "" ? "all types" : type} before ${new Date(from).toISOString()}`;
+  await store.sql.begin(async (tx) => {
+    const moved = await tx`
+      insert into retained_from as r (project_id, type, retained_from)
+      values (${project}, ${type}, ${new Date(from)})
+      on conflict (project_id, type) do update
+      set retained_from = excluded.retained_from, moved_at = now()
+      where excluded.retained_from > r.retained_from
+      returning 1`;
+    if (moved.length > 0) await noteAction(tx, { action: "expire", actor, project, target });
+  });
   await awaitWriters(store);
   const ofType = type === "" ? store.sql`` : store.sql`and type = ${type}`;
   return { rows: await removeRows(store, project, "expired", from - 1, ofType), quarantined: 0 };
@@ -52,13 +62,16 @@ export async function expireEvents(store: Store, { project, type = "", from }: R
  */
 export async function eraseSubject(store: Store, erasure: Erasure): Promise<Removed> {
   const { sql } = store;
-  const { project, kind, id, until } = erasure;
+  const { project, kind, id, until, actor } = erasure;
   const hash = subjectHash(project, kind, id);
-  await sql`
-    insert into erasures as e (project_id, subject_hash, kind, erased_until)
-    values (${project}, decode(${hash}, 'hex'), ${kind}, ${new Date(until)})
-    on conflict (project_id, subject_hash) do update set
-      erased_until = greatest(e.erased_until, excluded.erased_until), requested_at = now(), finished_at = null`;
+  await sql.begin(async (tx) => {
+    await tx`
+      insert into erasures as e (project_id, subject_hash, kind, erased_until)
+      values (${project}, decode(${hash}, 'hex'), ${kind}, ${new Date(until)})
+      on conflict (project_id, subject_hash) do update set
+        erased_until = greatest(e.erased_until, excluded.erased_until), requested_at = now(), finished_at = null`;
+    await noteAction(tx, { action: "erase", actor, project, target: `${kind} ${hash}` });
+  });
   await awaitWriters(store);
   const rows = await removeRows(store, project, "erased", until, sql`and ${sql(kind)} = ${id}`);
   const quarantined = await forgetQuarantined(store, erasure);

@@ -1,9 +1,6 @@
 // Whole records that were kept apart: written after all once they can be read, or said to be not wanted.
-import { createHash } from "node:crypto";
 import type { ISql } from "postgres";
 import type { Clock } from "../../shared/clock.ts";
-import { toUuid } from "../../shared/event/bytes.ts";
-import { writeId } from "../../shared/event/identity.ts";
 import { silentLogger } from "../../shared/logger.ts";
 import type { Meter } from "../../shared/meter.ts";
 import { type DecodedRecord, decodeRecord, isDecoded } from "../decode.ts";
@@ -11,6 +8,7 @@ import { plain, recordTarget } from "../kept-records.ts";
 import type { Store } from "../store/store.ts";
 import { BatchIdReusedError } from "../transaction.ts";
 import { createWriter, type Writer } from "../write.ts";
+import { underOwnId } from "./own-id.ts";
 import { recordsSelected, type Selection } from "./selection.ts";
 
 /** What became of the records asked for; all but the last two in events. */
@@ -162,14 +160,6 @@ async function hasOtherDigest(store: Store, { batchId, digest }: DecodedRecord):
   const rows = await store.sql`
     select 1 from ledger where batch_id = ${batchId} and digest <> decode(${digest}, 'hex')`;
   return rows.length > 0;
-}
-
-/** The record as a batch of its own: an id made of its place, the same however often it is tried. */
-export function underOwnId(logId: string, decoded: DecodedRecord): DecodedRecord {
-  const place = `weir.record ${logId} ${decoded.partition} ${decoded.offset}`;
-  const id = new Uint8Array(16);
-  writeId(id, 0, decoded.record.batch.receivedAt, createHash("sha256").update(place).digest());
-  return { ...decoded, batchId: toUuid(id) };
 }
 
 interface Counts {

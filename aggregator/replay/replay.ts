@@ -2,6 +2,7 @@
 import type { TransactionSql } from "postgres";
 import type { Clock } from "../../shared/clock.ts";
 import type { LogReader } from "../../shared/log/log.ts";
+import { noteAction } from "../audit.ts";
 import type { Span } from "../fence.ts";
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
@@ -20,6 +21,8 @@ export interface ReplayOptions {
   /** Whether `into` takes the place of `live` afterwards; `anyway` also where they differ. */
   swap: "no" | "equal" | "anyway";
   clock: Clock;
+  /** Who asks for it. */
+  actor: string;
   written(records: number): void;
 }
 
@@ -67,10 +70,12 @@ export async function replay(options: ReplayOptions): Promise<ReplayAnswer> {
   return answer;
 }
 
-async function restore({ into, reader, written }: ReplayOptions): Promise<ReplayAnswer> {
+async function restore({ into, reader, actor, written }: ReplayOptions): Promise<ReplayAnswer> {
   const replayId = await note(into, "restore", reader);
   const { records, restored, missing } = await restoreRows({ reader, into, replayId, written });
   await into.sql`update replays set finished_at = now() where replay_id = ${replayId}`;
+  const outcome = `${restored} rows`;
+  await noteAction(into.sql, { action: "restore", actor, target: `log ${reader.identity.id}`, outcome });
   const nothing = { equal: undefined, tables: [], replaced: undefined };
   return { ok: missing.length === 0, way: "restore", records, restored, missing: told(missing), ...nothing };
 }
@@ -109,7 +114,7 @@ async function buildAndSwap(
   const last = await build(options, live);
   const answer = { ...last, records: first.records + last.records };
   if (!isComplete(last) || (last.equal !== true && options.swap !== "anyway")) return answer;
-  return { ...answer, replaced: await swapSchemas(live, schema, options.into.schema) };
+  return { ...answer, replaced: await swapSchemas(live, schema, options.into.schema, options.actor) };
 }
 
 const isComplete = ({ missing }: ReplayAnswer): boolean => missing.length === 0;

@@ -12,7 +12,7 @@ import { markDays, noPartition } from "../marks.ts";
 import { lockMoved, movedLockKey } from "../moved.ts";
 import { createPartitions, type Partitions } from "../partitions.ts";
 import { makePlan, type Plan, rowsToSend } from "../plan.ts";
-import { underOwnId } from "../quarantine/records.ts";
+import { underOwnId } from "../quarantine/own-id.ts";
 import { eventColumnList } from "../rows.ts";
 import { makeStage } from "../stage.ts";
 import type { Store } from "../store/store.ts";

@@ -1,5 +1,6 @@
 // Puts a rebuilt schema in the place of the live one, in one transaction that the live writers wait for.
 import type { TransactionSql } from "postgres";
+import { noteAction } from "../audit.ts";
 import { ReplayError } from "./snapshot.ts";
 
 /**
@@ -15,7 +16,12 @@ export async function holdWriters(live: TransactionSql): Promise<void> {
  * Gives the live schema's name to the rebuilt one, and answers the name that the old one bears now. The
  * epochs are raised, so that a writer of before is fenced and takes its partitions anew.
  */
-export async function swapSchemas(live: TransactionSql, schema: string, beside: string): Promise<string> {
+export async function swapSchemas(
+  live: TransactionSql,
+  schema: string,
+  beside: string,
+  actor: string,
+): Promise<string> {
   const positions = await live.unsafe(`
     select l.log_id
     from ${schema}.log_positions l
@@ -32,5 +38,7 @@ export async function swapSchemas(live: TransactionSql, schema: string, beside: 
   const before = `${schema.slice(0, 40)}_until_${row?.["at"]}`;
   await live.unsafe(`alter schema ${schema} rename to ${before}`);
   await live.unsafe(`alter schema ${beside} rename to ${schema}`);
+  // The session's own schema is the one that now bears the name.
+  await noteAction(live, { action: "swap", actor, target: before });
   return before;
 }

@@ -124,7 +124,7 @@ describe("an event that may not come in any more", () => {
 
   it("is removed with everything before a time, and the account still closes", async () => {
     await fill();
-    expect(await expireEvents(store, { project: "p", from: noon - 36 * hour })).toEqual({
+    expect(await expireEvents(store, { project: "p", actor: "test", from: noon - 36 * hour })).toEqual({
       rows: 2,
       quarantined: 0,
     });
@@ -132,14 +132,18 @@ describe("an event that may not come in any more", () => {
     await closes();
     // What comes again was stored once and is not stored again; an earlier bound changes nothing.
     expect(await write({ name: "day-3", at: noon - 72 * hour })).toMatchObject({ stored: 0, expired: 1 });
-    expect(await expireEvents(store, { project: "p", from: noon - 60 * hour })).toMatchObject({ rows: 0 });
+    expect(await expireEvents(store, { project: "p", actor: "test", from: noon - 60 * hour })).toMatchObject({
+      rows: 0,
+    });
     expect(await write({ name: "day-2", at: noon - 48 * hour })).toMatchObject({ stored: 0, expired: 1 });
     await closes();
   });
 
   it("is removed by its type alone", async () => {
     await fill();
-    expect(await expireEvents(store, { project: "p", type: "click", from: noon })).toMatchObject({ rows: 1 });
+    expect(
+      await expireEvents(store, { project: "p", actor: "test", type: "click", from: noon }),
+    ).toMatchObject({ rows: 1 });
     expect(await names()).toEqual(["day-1", "day-2", "day-3", "moved", "theirs"]);
     await closes();
   });
@@ -148,6 +152,7 @@ describe("an event that may not come in any more", () => {
     await fill();
     const erased = await eraseSubject(store, {
       project: "p",
+      actor: "test",
       kind: "user_id",
       id: "u-1",
       until: noon + hour,
@@ -177,7 +182,13 @@ describe("an event that may not come in any more", () => {
       }
     })();
     await until("something is stored", 5_000, () => stored > 100);
-    const erased = await eraseSubject(store, { project: "p", kind: "user_id", id: "u-1", until: noon });
+    const erased = await eraseSubject(store, {
+      project: "p",
+      actor: "test",
+      kind: "user_id",
+      id: "u-1",
+      until: noon,
+    });
     await writing;
     expect(erased.rows).toBeGreaterThan(100);
     const counted = await sums();

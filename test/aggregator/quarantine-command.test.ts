@@ -128,6 +128,14 @@ describe("weir quarantine", () => {
         code: 1,
         result: { discarded: 0, not_open: [ids["wrong"]] },
       });
+      const audit = await weir("audit", "--action", "discard", "--limit", "1");
+      expect(audit).toMatchObject({
+        code: 0,
+        result: {
+          rows: [{ event: ids["wrong"], actor: expect.stringMatching(/^command ./), why: "sent by a test" }],
+          next: null,
+        },
+      });
       await reconciles();
     },
     minutes,

@@ -69,7 +69,7 @@ export async function openReplayScene(url: string, dataDir = "", partitions = 3)
       return store;
     },
     replay: (into, swap = "no") =>
-      replay({ reader, into, live, swap, clock: systemClock, written: () => {} }),
+      replay({ reader, into, live, swap, actor: "test", clock: systemClock, written: () => {} }),
     async close() {
       await Promise.all(writers.map((one) => one.close()));
       for (const store of stores.reverse()) {
