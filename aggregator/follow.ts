@@ -2,7 +2,7 @@
 import type { Log, LogReader } from "../shared/log/log.ts";
 import { type Consume, type ConsumeOptions, startConsume } from "./consume.ts";
 import { noteReplaced } from "./ledger/replaced.ts";
-import { lookAt, outsideOf } from "./outside.ts";
+import { isDoubtful, type LogLook, lookAt, outsideOf } from "./outside.ts";
 import { errorText } from "./store/errors.ts";
 
 export interface FollowOptions extends Omit<ConsumeOptions, "consumer" | "openReader" | "signal"> {
@@ -44,6 +44,7 @@ export async function followLog(options: FollowOptions): Promise<Following> {
   // waiting here to be written, does not move any more.
   async function watch(): Promise<void> {
     let before = new Map<number, bigint>();
+    let last: LogLook | undefined;
     while (!ending.signal.aborted) {
       await clock.sleep(lookEveryMs, ending.signal);
       const seen = ending.signal.aborted
@@ -55,7 +56,9 @@ export async function followLog(options: FollowOptions): Promise<Following> {
       const outside = delayMs === 0 ? outsideOf(positions, seen) : [];
       const isStuck = outside.some(({ partition, from }) => before.get(partition) === from);
       before = new Map(outside.map(({ partition, from }) => [partition, from]));
-      if (isAnother || isStuck) await reopen();
+      const isToLook = isAnother || isStuck || (last !== undefined && isDoubtful(positions, seen, last));
+      last = seen;
+      if (isToLook) await reopen();
     }
   }
 

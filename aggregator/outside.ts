@@ -1,6 +1,6 @@
 // Positions that the log does not have: it begins after them, or ends before them.
 import type { Clock } from "../shared/clock.ts";
-import type { LogIdentity, LogReader } from "../shared/log/log.ts";
+import type { LogIdentity, LogRange, LogReader } from "../shared/log/log.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Meter } from "../shared/meter.ts";
 import type { Span } from "./fence.ts";
@@ -8,7 +8,7 @@ import type { Span } from "./fence.ts";
 /** The log at one moment: who it is, its first kept offsets and its ends. */
 export interface LogLook {
   identity: LogIdentity;
-  ranges: ReadonlyMap<number, { start: bigint; end: bigint }>;
+  ranges: ReadonlyMap<number, LogRange>;
 }
 
 /** The log is another one than this consumer reads: it is to be opened anew. */
@@ -29,6 +29,17 @@ export function outsideOf(positions: ReadonlyMap<number, bigint>, { ranges }: Lo
     if (range !== undefined && from > range.end) spans.push({ partition, from, to: range.end });
   }
   return spans;
+}
+
+/**
+ * Whether one who waits at the log's end is to look what stands before it: another keeps the log since the
+ * look before. Who reads on finds out by what it reads.
+ */
+export function isDoubtful(positions: ReadonlyMap<number, bigint>, seen: LogLook, before: LogLook): boolean {
+  return [...positions].some(([partition, next]) => {
+    const [now, then] = [seen.ranges.get(partition), before.ranges.get(partition)];
+    return now?.end === next && then !== undefined && now.term !== then.term;
+  });
 }
 
 /** Opens a reader for some work: a role that is open stays with the log it was opened on. */

@@ -120,7 +120,9 @@ export function kafkaConsumer(options: KafkaConsumerOptions): LogConsumer {
       heartbeat().catch((error: unknown) => isRebalance(error) && void owner.end());
     }, heartbeatMs);
     const last = batch.lastOffset();
-    const verdict = await owner.deliver(batch.partition, BigInt(fetchedOffset), BigInt(last), records);
+    const leaders = [leaderOf(batch.messages[0]), leaderOf(batch.messages.at(-1))] as const;
+    const fetched = { from: BigInt(fetchedOffset), last: BigInt(last), records, leaders };
+    const verdict = await owner.deliver(batch.partition, fetched);
     clearInterval(beating);
     if (verdict === "delivered") {
       failures = 0;
@@ -176,6 +178,12 @@ function toRecord(message: { offset: string; timestamp: string; value: Buffer | 
     time: Number(message.timestamp),
     value: message.value ?? new Uint8Array(),
   };
+}
+
+// kafkajs reads it with every batch of records, and does not tell of it in its types.
+function leaderOf(message: object | undefined): number | undefined {
+  return (message as { batchContext?: { partitionLeaderEpoch?: number } } | undefined)?.batchContext
+    ?.partitionLeaderEpoch;
 }
 
 function isRebalance(error: unknown): boolean {

@@ -4,9 +4,7 @@ import { Admin, Consumer } from "@platformatic/kafka";
 import { baseOptions, toError } from "./kafka-client.ts";
 import type { KafkaTopic } from "./kafka-topic.ts";
 import type { KafkaTarget } from "./kafka-url.ts";
-import type { LogReader, ReadRecord } from "./log.ts";
-
-type Range = { start: bigint; end: bigint };
+import type { LogRange, LogReader, ReadRecord } from "./log.ts";
 
 /** Bytes of one fetch. */
 const fetchBytesMax = 8 * 1024 * 1024;
@@ -65,21 +63,24 @@ export function kafkaReader(target: KafkaTarget, topic: KafkaTopic, clientId: st
 }
 
 /** First kept offset and the one after the last, of every partition. */
-export async function readRanges(admin: Admin, topic: KafkaTopic): Promise<Map<number, Range>> {
+export async function readRanges(admin: Admin, topic: KafkaTopic): Promise<Map<number, LogRange>> {
   const { topic: name, partitions } = topic.identity;
-  const at = async (timestamp: bigint): Promise<Map<number, bigint>> => {
+  const at = async (timestamp: bigint) => {
     const indexes = Array.from({ length: partitions }, (_, partitionIndex) => ({
       partitionIndex,
       timestamp,
     }));
     const [found] = await admin.listOffsets({ topics: [{ name, partitions: indexes }] });
-    return new Map(found?.partitions.map(({ partitionIndex, offset }) => [partitionIndex, offset]));
+    return new Map(found?.partitions.map((one) => [one.partitionIndex, one]));
   };
   // Starts first: a record dropped in between must not make an end look below its start.
   const starts = await at(earliest);
   const ends = await at(latest);
   return new Map(
-    [...starts].map(([partition, start]) => [partition, { start, end: ends.get(partition) ?? start }]),
+    [...starts].map(([partition, { offset: start }]) => {
+      const last = ends.get(partition);
+      return [partition, { start, end: last?.offset ?? start, term: last?.leaderEpoch }];
+    }),
   );
 }
 

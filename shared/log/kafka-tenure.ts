@@ -20,11 +20,20 @@ export interface Tenure {
    * start the log has, and resolves when all were looked at once; the others are looked for again.
    */
   begin(place: (partition: number, offset: bigint) => void): Promise<void>;
-  /** Hands records over that were fetched at `fetchedFrom` and end at `last`. Never rejects. */
-  deliver(partition: number, fetchedFrom: bigint, last: bigint, records: ReadRecord[]): Promise<Verdict>;
+  /** Hands over what was fetched. Never rejects. */
+  deliver(partition: number, fetched: Fetched): Promise<Verdict>;
   isOver(): boolean;
   /** Hands over nothing more, waits for what is being written and tells the owner. Same promise each time. */
   end(): Promise<void>;
+}
+
+/** Records that were fetched at `from` and end at `last`. */
+export interface Fetched {
+  from: bigint;
+  last: bigint;
+  records: ReadRecord[];
+  /** The epochs of the leaders that took the first record and the last one. */
+  leaders: readonly [first: number | undefined, last: number | undefined];
 }
 
 export interface TenureOptions {
@@ -49,10 +58,13 @@ export function createTenure({
   let previous = before.previous;
   before.previous = undefined;
   const next = new Map<number, bigint>();
+  // The epoch of the leader that took what was delivered last.
+  const leaders = new Map<number, number | undefined>();
   const writing = new Set<Promise<unknown>>();
   const over = new AbortController();
   let begun: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
+  let seek: ((partition: number, offset: bigint) => void) | undefined;
 
   async function ask(): Promise<Map<number, bigint>> {
     await previous?.end();
@@ -114,6 +126,14 @@ export function createTenure({
     return true;
   }
 
+  // Another leader may never have had what was read last, and has other records there: the owner sees the
+  // record before once more.
+  function goBackOne(partition: number, expected: bigint): void {
+    leaders.delete(partition);
+    next.set(partition, expected - 1n);
+    seek?.(partition, expected - 1n);
+  }
+
   async function write(partition: number, records: ReadRecord[]): Promise<boolean> {
     const work = Promise.resolve(handler.deliver(partition, records));
     writing.add(work);
@@ -131,6 +151,7 @@ export function createTenure({
   return {
     partitions,
     begin(place) {
+      seek = place;
       const asked = ask();
       begun = asked.then(() => {});
       return asked.then(async (starts) => {
@@ -140,12 +161,18 @@ export function createTenure({
         void placeLater(starts, place);
       });
     },
-    async deliver(partition, fetchedFrom, last, records) {
+    async deliver(partition, { from, last, records, leaders: [first, newest] }) {
       const expected = next.get(partition);
       if (expected === undefined || over.signal.aborted) return "not_ready";
-      if (isJump(partition, expected, fetchedFrom)) return "moved";
+      if (isJump(partition, expected, from)) return "moved";
+      const before = leaders.get(partition);
+      if (before !== undefined && first !== undefined && first !== before) {
+        goBackOne(partition, expected);
+        return "not_ready";
+      }
       if (!(await write(partition, records))) return "failed";
       next.set(partition, last + 1n);
+      leaders.set(partition, newest ?? before);
       return "delivered";
     },
     isOver: () => over.signal.aborted,

@@ -66,7 +66,9 @@ export interface ConsumerHandler {
   /**
    * Records of one partition, in order, without holes in their offsets as far as the log has none. The
    * next ones of that partition come once this has resolved; other partitions may run in parallel. A
-   * rejection makes the consumer give the partition up and join anew after a pause.
+   * rejection makes the consumer give the partition up and join anew after a pause. Where the log may have
+   * been cut off and have grown again meanwhile, the record before comes once more, or `assigned` is asked
+   * anew: who keeps offsets knows that record, or another.
    */
   deliver(partition: number, records: readonly ReadRecord[]): Promise<void>;
 }
@@ -85,11 +87,19 @@ export interface LogConsumer {
   close(): Promise<void>;
 }
 
+/** First kept offset and the offset after the last. */
+export interface LogRange {
+  start: bigint;
+  end: bigint;
+  /** Another one says that somebody else keeps the log now, who may never have had its last records. */
+  term?: number | undefined;
+}
+
 /** Reads beside the owners, joins no group, moves nothing: for reconcile, doctor and lag. */
 export interface LogReader {
   readonly identity: LogIdentity;
-  /** First kept offset and the offset after the last, of every partition. */
-  ranges(): Promise<ReadonlyMap<number, { start: bigint; end: bigint }>>;
+  /** How far every partition goes. */
+  ranges(): Promise<ReadonlyMap<number, LogRange>>;
   /** Records of one partition from `from` up to, not including, `to`. */
   read(partition: number, from: bigint, to: bigint): AsyncIterable<ReadRecord>;
   close(): Promise<void>;

@@ -14,6 +14,8 @@ export interface Server {
   /** Through the proxy, for Weir; and past it, for the suite's own looks. */
   url: string;
   directUrl: string;
+  /** What it keeps, and what it says. */
+  folder: string;
   /** All its processes stand still, and go on. */
   freeze(): void;
   thaw(): void;
@@ -65,6 +67,7 @@ export async function runServer(program: Program, given?: Passage): Promise<Serv
     proxy,
     url: program.url(proxy.port),
     directUrl: program.url(program.port),
+    folder: program.folder,
     freeze: () => all("SIGSTOP"),
     thaw: () => all("SIGCONT"),
     kill: () => ended(() => all("SIGKILL")),
