@@ -8,6 +8,7 @@ import { copyRows } from "../../aggregator/copy.ts";
 import { CopyBytes } from "../../aggregator/copy-bytes.ts";
 import { openStore } from "../../aggregator/store/open.ts";
 import type { Store } from "../../aggregator/store/store.ts";
+import { until } from "../support/until.ts";
 
 describe("binary COPY", () => {
   const folder = mkdtempSync(join(tmpdir(), "weir-copy-"));
@@ -188,7 +189,7 @@ describe("binary COPY", () => {
           free = resolve;
         });
       });
-      await until(async () => {
+      await until("it holds it", 10_000, async () => {
         const [row] =
           await store.sql`select count(*)::int as count from pg_locks where mode = 'AccessExclusiveLock' and granted and relation = 'keyed'::regclass`;
         return row?.["count"] === 1;
@@ -202,11 +203,3 @@ describe("binary COPY", () => {
     });
   });
 });
-
-async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!(await isTrue())) {
-    if (Date.now() > end) throw new Error("waited in vain");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

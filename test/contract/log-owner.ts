@@ -1,6 +1,9 @@
 // An owner of partitions that writes down what it is told, for the log's contract.
 import type { ConsumerHandler, ReadRecord } from "../../shared/log/log.ts";
 
+/** How long what a log is to do may take. */
+export const waitMsMax = 20_000;
+
 /** What happened, in order: what was assigned, revoked and delivered. */
 export type Happening =
   | { kind: "assigned" | "revoked"; partitions: readonly number[] }
@@ -53,13 +56,4 @@ export function createOwner(options: OwnerOptions = {}): Owner {
     assignments: () => happenings.filter(({ kind }) => kind === "assigned").length,
     owned: () => owned,
   };
-}
-
-/** Waits until `isTrue` holds; fails with `what` when it does not in time. */
-export async function until(what: string, isTrue: () => boolean, withinMs = 20_000): Promise<void> {
-  const deadline = Date.now() + withinMs;
-  while (!isTrue()) {
-    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { recordBytesMax } from "../../shared/limits.ts";
 import type { Log, LogReader, ReadRecord } from "../../shared/log/log.ts";
-import { createOwner, until } from "./log-owner.ts";
+import { until } from "../support/until.ts";
+import { createOwner, waitMsMax } from "./log-owner.ts";
 
 /** A driver under test. */
 export interface LogSubject {
@@ -63,7 +64,11 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       const owner = createOwner();
       await (await consumer()).run(owner);
       for (const at of count(20)) await writer.publish(at % 2, bytes(`record ${at}`));
-      await until("all delivered", () => owner.recordsOf(0).length + owner.recordsOf(1).length >= 20);
+      await until(
+        "all delivered",
+        waitMsMax,
+        () => owner.recordsOf(0).length + owner.recordsOf(1).length >= 20,
+      );
       for (const partition of [0, 1]) {
         expect(owner.recordsOf(partition).map(text)).toEqual(
           count(10).map((at) => `record ${at * 2 + partition}`),
@@ -93,7 +98,7 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       for (const record of published) await writer.publish(0, record);
       const owner = createOwner();
       await (await consumer()).run(owner);
-      await until("all delivered", () => owner.recordsOf(0).length === 3);
+      await until("all delivered", waitMsMax, () => owner.recordsOf(0).length === 3);
       for (const found of [owner.recordsOf(0), await readAll(await reader(), 0)]) {
         expect(found).toHaveLength(3);
         for (const [at, record] of published.entries()) {
@@ -138,7 +143,7 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       const first = await consumer();
       const earlier = createOwner();
       await first.run(earlier);
-      await until("all delivered", () => earlier.recordsOf(0).length === 10);
+      await until("all delivered", waitMsMax, () => earlier.recordsOf(0).length === 10);
       first.noted(0, 10n);
       await first.close();
 
@@ -154,7 +159,7 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       expect(owner.recordsOf(0)).toEqual([]);
       answer.resolve();
       await running;
-      await until("the rest delivered", () => owner.recordsOf(0).length === 7);
+      await until("the rest delivered", waitMsMax, () => owner.recordsOf(0).length === 7);
       expect(offsets(owner.recordsOf(0))).toEqual(count(7, 4));
     });
 
@@ -170,9 +175,9 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       });
       await (await consumer()).run(owner);
       await writer.publish(0, bytes("taken"));
-      await until("the first delivered", () => owner.recordsOf(0).length === 1);
+      await until("the first delivered", waitMsMax, () => owner.recordsOf(0).length === 1);
       await writer.publish(0, bytes("rejected once"));
-      await until("the second delivered", () => owner.recordsOf(0).length === 2);
+      await until("the second delivered", waitMsMax, () => owner.recordsOf(0).length === 2);
       expect(tried).toEqual([0, 1, 1]);
       expect(owner.assignments()).toBe(2);
       expect(owner.happenings.map(({ kind }) => kind)).toEqual([
@@ -187,10 +192,10 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       const release = Promise.withResolvers<void>();
       const owner = createOwner({ before: (partition) => (partition === 0 ? release.promise : undefined) });
       await (await consumer()).run(owner);
-      await until("the other delivered", () => owner.recordsOf(1).length === 1);
+      await until("the other delivered", waitMsMax, () => owner.recordsOf(1).length === 1);
       expect(owner.recordsOf(0)).toEqual([]);
       release.resolve();
-      await until("the slow one delivered", () => owner.recordsOf(0).length === 1);
+      await until("the slow one delivered", waitMsMax, () => owner.recordsOf(0).length === 1);
     });
 
     it("never has one record with two members of a group, and hands over when one leaves", async () => {
@@ -229,15 +234,17 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       })();
       await second.run(two);
       if (subject.sharesPartitions) {
-        await until("shared", () => one.owned().length === 2 && two.owned().length === 2);
+        await until("shared", waitMsMax, () => one.owned().length === 2 && two.owned().length === 2);
       } else {
         expect(two.owned()).toEqual([]);
       }
       await publishing;
       await first.close();
-      await until("handed over", () => two.owned().length === 4);
+      await until("handed over", waitMsMax, () => two.owned().length === 4);
       for (const at of count(40)) await writer.publish(at % 4, bytes(`late ${at}`));
-      await until("all delivered", () => count(4).every((partition) => stored.get(partition) === 60n));
+      await until("all delivered", waitMsMax, () =>
+        count(4).every((partition) => stored.get(partition) === 60n),
+      );
       expect(overlaps).toEqual([]);
       for (const partition of count(4)) {
         const delivered = [...one.recordsOf(partition), ...two.recordsOf(partition)];
@@ -258,7 +265,11 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       const owners = logs.map(() => createOwner());
       const consumers = await Promise.all(logs.map(({ consumer }) => consumer()));
       await Promise.all(consumers.map((consumer, at) => consumer.run(owners[at]!)));
-      await until("both own all", () => owners[0]!.owned().length === 2 && owners[1]!.owned().length === 3);
+      await until(
+        "both own all",
+        waitMsMax,
+        () => owners[0]!.owned().length === 2 && owners[1]!.owned().length === 3,
+      );
     });
 
     it("waits at close for what is being delivered", async () => {
@@ -296,7 +307,7 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       expect((await observer.ranges()).get(1)).toEqual({ start: 0n, end: 10n });
       const part = await Array.fromAsync(observer.read(1, 3n, 7n));
       expect(part.map(text)).toEqual(["3", "4", "5", "6"]);
-      await until("all delivered", () => owner.recordsOf(1).length === 10);
+      await until("all delivered", waitMsMax, () => owner.recordsOf(1).length === 10);
       expect(owner.assignments()).toBe(1);
     });
 
@@ -311,11 +322,11 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       expect(offsets(await Array.fromAsync(observer.read(0, 0n, 10n)))).toEqual(count(4, 6));
       const owner = createOwner({ starts: (partition) => (partition === 0 ? 2n : 3n) });
       await (await consumer()).run(owner);
-      await until("the kept ones delivered", () => owner.recordsOf(0).length === 4);
+      await until("the kept ones delivered", waitMsMax, () => owner.recordsOf(0).length === 4);
       expect(offsets(owner.recordsOf(0))).toEqual(count(4, 6));
       // Partition 1 ends before the start it was asked for: nothing of it is given out until it gets there.
       for (const at of count(4, 1)) await writer.publish(1, bytes(`${at}`));
-      await until("the start reached", () => owner.recordsOf(1).length === 2);
+      await until("the start reached", waitMsMax, () => owner.recordsOf(1).length === 2);
       expect(offsets(owner.recordsOf(1))).toEqual([3, 4]);
     });
 

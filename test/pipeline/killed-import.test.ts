@@ -6,10 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createRandom } from "../../edge/command/load/random.ts";
+import { until } from "../support/until.ts";
 
 const root = join(import.meta.dirname, "../..");
 const events = 60_000;
 const kills = 3;
+const waitMsMax = 120_000;
 const seed = Number(process.env["WEIR_TEST_SEED"] ?? Date.now() % 1_000_000);
 
 describe("an import killed again and again", () => {
@@ -40,7 +42,7 @@ describe("an import killed again and again", () => {
       while (killed < kills && last === undefined) {
         const child = weir("import", file, "--json");
         const end = ended(child);
-        await until(() => hasCheckpoint() || child.exitCode !== null);
+        await until("a checkpoint", waitMsMax, () => hasCheckpoint() || child.exitCode !== null);
         await new Promise((resolve) => setTimeout(resolve, random() * 1000));
         if (child.exitCode === null) {
           // Its database lives on and may hold its pipes open, so only the process itself is waited for.
@@ -85,7 +87,7 @@ describe("an import killed again and again", () => {
     const pidFile = join(dataDir(), "postgres", "data", "postmaster.pid");
     if (!existsSync(pidFile)) return;
     process.kill(Number(readFileSync(pidFile, "utf8").split("\n")[0]), "SIGINT");
-    await until(() => !existsSync(pidFile));
+    await until("the server is gone", waitMsMax, () => !existsSync(pidFile));
   }
 });
 
@@ -111,12 +113,4 @@ function ended(child: ChildProcess): Promise<Ended> {
       resolve({ code, errors, result: line.startsWith("{") ? JSON.parse(line) : line });
     });
   });
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 120_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error("it did not come to be within two minutes");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

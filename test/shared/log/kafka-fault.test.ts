@@ -3,9 +3,10 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kafkaLog } from "../../../shared/log/kafka.ts";
 import type { LogProducer } from "../../../shared/log/log.ts";
-import { createOwner, until } from "../../contract/log-owner.ts";
+import { createOwner, waitMsMax } from "../../contract/log-owner.ts";
 import { type RunningKafka, startKafka } from "../../services/kafka.ts";
 import { describeWith } from "../../support/services.ts";
+import { until } from "../../support/until.ts";
 
 const deadlineMs = 2_000;
 
@@ -76,13 +77,17 @@ describeWith(["kafka"], "with a broker of its own", () => {
       const owner = createOwner();
       await consumer.run(owner);
       await producer.publish(0, Buffer.from("0"));
-      await until("delivered before", () => owner.recordsOf(0).length === 1);
+      await until("delivered before", waitMsMax, () => owner.recordsOf(0).length === 1);
       process.kill(broker.pid, "SIGSTOP");
       // Longer than the group's session.
       await new Promise((resolve) => setTimeout(resolve, 12_000));
       process.kill(broker.pid, "SIGCONT");
       for (const partition of [0, 1]) await publishUntilTaken(producer, partition, "1");
-      await until("delivered after", () => owner.recordsOf(0).length >= 2 && owner.recordsOf(1).length >= 1);
+      await until(
+        "delivered after",
+        waitMsMax,
+        () => owner.recordsOf(0).length >= 2 && owner.recordsOf(1).length >= 1,
+      );
       const offsets = owner.recordsOf(0).map(({ offset }) => Number(offset));
       expect(offsets).toEqual(offsets.map((_, at) => at));
       await consumer.close();

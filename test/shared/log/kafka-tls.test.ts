@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openLog } from "../../../shared/log/open.ts";
-import { createOwner, until } from "../../contract/log-owner.ts";
+import { createOwner, waitMsMax } from "../../contract/log-owner.ts";
 import { makeCertificates } from "../../services/certificates.ts";
 import { type RunningKafkaTls, startKafkaTls } from "../../services/kafka.ts";
 import { describeWith } from "../../support/services.ts";
+import { until } from "../../support/until.ts";
 
 describeWith(["kafka"], "Kafka with TLS and credentials", () => {
   let broker: RunningKafkaTls;
@@ -39,7 +40,7 @@ describeWith(["kafka"], "Kafka with TLS and credentials", () => {
       const owner = createOwner();
       const consumer = await log.consumer("aggregator");
       await consumer.run(owner);
-      await until("delivered", () => owner.recordsOf(0).length === 1);
+      await until("delivered", waitMsMax, () => owner.recordsOf(0).length === 1);
       const reader = await log.reader();
       expect(await Array.fromAsync(reader.read(0, 0n, 1n))).toHaveLength(1);
       expect(log.label).toBe(`kafka+tls://${broker.address}`);

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sqliteLog } from "../../../shared/log/sqlite.ts";
-import { createOwner, until } from "../../contract/log-owner.ts";
+import { createOwner, waitMsMax } from "../../contract/log-owner.ts";
 import { manualClock } from "../../support/clock.ts";
+import { until } from "../../support/until.ts";
 
 // Frames of a WAL that end a transaction: those that name the database's size (https://sqlite.org/walformat.html).
 async function commitsIn(wal: string): Promise<number> {
@@ -72,7 +73,7 @@ describe("the log in a SQLite file", () => {
   it("holds every acked record after kill -9 of the process that wrote it", async () => {
     const log = await created();
     const writer = spawn("produce");
-    await until("some records acked", () => writer.lines.length >= 300);
+    await until("some records acked", waitMsMax, () => writer.lines.length >= 300);
     await writer.kill();
     const acked = writer.lines.map(Number);
     const reader = await log.reader();
@@ -90,7 +91,7 @@ describe("the log in a SQLite file", () => {
     const consumer = await log.consumer("aggregator");
     await consumer.run(owner);
     const writer = spawn("produce");
-    await until("records of the other process", () => owner.recordsOf(0).length >= 100);
+    await until("records of the other process", waitMsMax, () => owner.recordsOf(0).length >= 100);
     await writer.kill();
     await consumer.close();
     expect(owner.recordsOf(0)[0]!.offset).toBe(0n);
@@ -99,13 +100,13 @@ describe("the log in a SQLite file", () => {
   it("takes the group over at once from a process that was killed, and not from one that lives", async () => {
     const log = await created();
     const other = spawn("consume");
-    await until("the other process owns it", () => other.lines.includes("assigned 0"));
+    await until("the other process owns it", waitMsMax, () => other.lines.includes("assigned 0"));
     const owner = createOwner();
     const consumer = await log.consumer("aggregator");
     await consumer.run(owner);
     expect(owner.owned()).toEqual([]);
     await other.kill();
-    await until("taken over", () => owner.owned().length === 1, 3_000);
+    await until("taken over", 3_000, () => owner.owned().length === 1);
     await consumer.close();
   });
 
