@@ -89,7 +89,8 @@ export function batchOf(events: readonly Sketch[], sketch: BatchSketch = {}): Ba
   return { ...batch, sizes: bodies.map((body) => body.length), bodies: Buffer.concat(bodies) };
 }
 
-function fieldsOf(event: Sketch): EventFields {
+/** The fields of a sketched event. */
+export function fieldsOf(event: Sketch): EventFields {
   return {
     identity: "event_id",
     clientTime: event.at ?? noon,
