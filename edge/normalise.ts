@@ -6,7 +6,8 @@ import { identityWindowMs } from "../shared/limits.ts";
 import type { Dialect } from "./dialect/dialect.ts";
 import { EventFault, type KnownEvent } from "./fault.ts";
 import { fieldsOf, write } from "./fields.ts";
-import { fingerprintText, identityText } from "./identity.ts";
+import { fingerprintText, identityText, type Window, windowDiscriminators } from "./identity.ts";
+import type { Governed, GovernedTypes } from "./governed.ts";
 import { type Money, moneyOf } from "./money.ts";
 import { type Shield, shield } from "./privacy/shield.ts";
 import { checkShape, isRecord, type NativeEvent } from "./schema.ts";
@@ -28,6 +29,8 @@ export interface Circumstances {
   traceId: string | undefined;
   /** What the project's policy does with the event once its identity is made; nothing where it is absent. */
   shield?: Shield | undefined;
+  /** The project's governed types; absent where it has none. */
+  governed?: GovernedTypes | undefined;
 }
 
 /** One event normalised, or refused with a pointer in the client's own names. */
@@ -54,7 +57,10 @@ function normaliseNative(
   const ownSentAt = timeOf(event.sent_at, "/sent_at");
   if (ownSentAt instanceof EventFault) return ownSentAt;
   const sentAt = ownSentAt ?? given.sentAt;
-  const kind = identityOf(event, clientTime, given);
+  const governed = given.governed?.find(event.type, event.version ?? 1);
+  if (governed === "unknown") return versionUnknown;
+  const window = windowOf(given.dialect, governed);
+  const kind = identityOf(event, clientTime, given.identity ?? (window === undefined ? undefined : "window"));
   if (kind instanceof EventFault) return kind;
   const money = moneyOf(event);
   if (money instanceof EventFault) return money;
@@ -62,10 +68,10 @@ function normaliseNative(
   const resolved = resolveTime({ clientTime, ageMs, sentAt, receivedAt, historical });
   if (typeof resolved === "string") return new EventFault(resolved, "/timestamp", timeDetails[resolved]);
 
-  const storableEvent = given.suspectText ? (storable(event) as NativeEvent) : event;
+  const isSuspect = given.suspectText || given.dialect.unpacks === true;
+  const storableEvent = isSuspect ? (storable(event) as NativeEvent) : event;
   const written = write(event);
-  const windowMs = given.dialect.identity === "native" ? identityWindowMs : given.dialect.identity.windowMs;
-  const ground = { project: given.project, clientTime, payload: written.payload, windowMs };
+  const ground = { project: given.project, clientTime, payload: written.payload, window };
   const known: KnownEvent = {
     identityText: identityText(kind, event, ground),
     fingerprintText: hasFingerprint(kind)
@@ -78,6 +84,10 @@ function normaliseNative(
       (historical ? flag.historical : 0) |
       (given.shield?.isBot ? flag.bot : 0),
   };
+  const violation = governed?.fault(event.payload ?? {});
+  if (violation !== undefined) {
+    return new EventFault(violation.code, violation.pointer, violation.detail, known);
+  }
   const kept = given.shield
     ? shield(storableEvent, given.shield)
     : { event: storableEvent, isRedacted: false };
@@ -89,7 +99,7 @@ function normaliseNative(
     identity: kind,
     ...known,
     flags: known.flags | (kept.isRedacted ? flag.redacted : 0),
-    eventTime: kind === "window" ? windowStart(resolved.eventTime, windowMs) : resolved.eventTime,
+    eventTime: kind === "window" ? windowStart(resolved.eventTime, window?.ms ?? identityWindowMs) : resolved.eventTime,
     fields: fieldsOf(kind, clientTime, stored, stored === event ? written : write(stored), {
       ...(kept.isRedacted ? moneyLeft(stored) : money),
       clockOffsetMs: sentAt === undefined ? null : receivedAt - sentAt,
@@ -122,13 +132,27 @@ function timeOf(value: string | number | null | undefined, pointer: string): num
   return typeof time === "number" ? time : new EventFault(time, pointer, timeDetails[time]);
 }
 
+const versionUnknown = new EventFault(
+  "version_unknown",
+  "/version",
+  "The project governs this type and has not declared this version of it.",
+);
+
+// What a type's own schema says goes before what the client's format says.
+function windowOf({ identity }: Dialect, governed: Governed | undefined): Window | undefined {
+  if (governed?.window !== undefined) {
+    const { ms, discriminator } = governed.window;
+    return { ms, discriminators: discriminator === undefined ? [] : [discriminator] };
+  }
+  return identity === "native" ? undefined : { ms: identity.windowMs, discriminators: windowDiscriminators };
+}
+
 // The first identity that applies, or the one that was asked for, where the event has what it needs.
 function identityOf(
   event: NativeEvent,
   clientTime: number | undefined,
-  given: Circumstances,
+  asked: IdentityKind | undefined,
 ): IdentityKind | EventFault {
-  const asked = given.identity ?? (given.dialect.identity === "native" ? undefined : "window");
   if (asked === undefined) {
     if (typeof event.event_id === "string") return "event_id";
     if (typeof event.stream_id === "string" && typeof event.seq === "number") return "sequence";

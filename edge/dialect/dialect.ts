@@ -26,4 +26,6 @@ export interface Dialect {
    * differ in them; they are left out of the fingerprint.
    */
   readonly unsettled?: readonly ("user_id" | "anonymous_id")[];
+  /** It takes texts out of other texts, so that a look at the bytes does not tell what its events hold. */
+  readonly unpacks?: boolean;
 }

@@ -5,6 +5,7 @@ import type { Door } from "./door.ts";
 import { growthEventDoor } from "./growth-event.ts";
 import { native, nativeDoor } from "./native.ts";
 import { type Afterwards, segmentDoors } from "./segment-door.ts";
+import { snowplowDoor } from "./snowplow-door.ts";
 
 /** What doors do beside taking events, as the settings say. */
 export interface Outside {
@@ -13,7 +14,9 @@ export interface Outside {
 }
 
 export function createDoors(outside: Outside = {}): readonly Door[] {
-  return [nativeDoor, growthEventDoor, cloudEventsDoor, openMeterDoor, ...segmentDoors(outside.segment)];
+  const own = [nativeDoor, growthEventDoor];
+  const others = [cloudEventsDoor, openMeterDoor, snowplowDoor];
+  return [...own, ...segmentDoors(outside.segment), ...others];
 }
 
 export const doors: readonly Door[] = createDoors();

@@ -7,6 +7,7 @@ import { dialectNamed } from "../../../edge/dialect/doors.ts";
 import { EventFault } from "../../../edge/fault.ts";
 import { fixedKeys } from "../../../edge/keys.ts";
 import { normalise } from "../../../edge/normalise.ts";
+import { aliasText } from "../../../shared/event/write-key.ts";
 import type { Batch } from "../../../shared/wire/batch.ts";
 import type { RefusalOrigin } from "../../../shared/wire/refusal.ts";
 import { bodiesOf, keyOf, now, testEdge, writeKey } from "../support.ts";
@@ -37,7 +38,7 @@ export async function fuzz(
   refusals: readonly number[],
   aliases: readonly string[] = [],
 ): Promise<void> {
-  const keys = fixedKeys(await Promise.all([writeKey, ...aliases].map((name) => keyOf(name))));
+  const keys = fixedKeys(await Promise.all([writeKey, ...aliases.map(aliasText)].map((name) => keyOf(name))));
   const edge = await testEdge({ keys });
   const tally = { requests: 0, refused: 0, events: 0, quarantined: 0 };
   await fc.assert(

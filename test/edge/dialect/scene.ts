@@ -5,6 +5,7 @@ import { fixedKeys } from "../../../edge/keys.ts";
 import { systemClock } from "../../../shared/clock.ts";
 import { toHex } from "../../../shared/event/bytes.ts";
 import type { EventFields } from "../../../shared/event/event.ts";
+import { aliasText } from "../../../shared/event/write-key.ts";
 import type { Refusal } from "../../../shared/wire/refusal.ts";
 import { bodiesOf, keyOf, testEdge } from "../support.ts";
 
@@ -29,7 +30,7 @@ export interface Scene {
 /** `names` are further keys of the same project: aliases, such as an app id or a domain. */
 export async function openScene(names: readonly string[] = []): Promise<Scene> {
   const writeKey = "wk_dialects";
-  const keys = fixedKeys(await Promise.all([writeKey, ...names].map((name) => keyOf(name))));
+  const keys = fixedKeys(await Promise.all([writeKey, ...names.map(aliasText)].map((name) => keyOf(name))));
   const edge = await testEdge({ clock: systemClock, keys });
   const faults: Fault[] = [];
   const requests: Scene["requests"] = [];

@@ -1,0 +1,55 @@
+// What members of foreign formats hold: ids, numbers written as text, and JSON or base64 inside a text.
+import { suspectNumber } from "../decode-json.ts";
+import { EventFault } from "../fault.ts";
+import { unfitNumber } from "../json-places.ts";
+import { survivesDouble } from "../number.ts";
+
+/** An id as text. Some clients send numbers for ids, and null or an empty text for none. */
+export function idOf(id: unknown): unknown {
+  if (typeof id === "number" && Number.isFinite(id)) return String(id);
+  return id === "" || id === null ? undefined : id;
+}
+
+/** The number a plain decimal stands for, where a double holds it; anything else as it is. */
+export function numberOf(value: unknown): unknown {
+  const isPlain = typeof value === "string" && /^-?\d{1,40}(\.\d{1,40})?$/.test(value);
+  return isPlain && survivesDouble(value) ? Number(value) : value;
+}
+
+/** A text of digits as the epoch time it is, in whatever unit; anything else as it is. */
+export const epochOf = (value: unknown): unknown =>
+  typeof value === "string" && /^\d{1,16}$/.test(value) ? Number(value) : value;
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** The bytes of base64 in either alphabet, with or without padding; undefined where it is none. */
+export function base64Bytes(text: string): Uint8Array | undefined {
+  try {
+    const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+    return Uint8Array.from(binary, (unit) => unit.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
+}
+
+/** JSON that stands in an event's member `name` as text, in base64 too where `isPacked`. */
+export function jsonWithin(text: unknown, name: string, isPacked: boolean): { value: unknown } | EventFault {
+  if (typeof text !== "string") return new EventFault("invalid_type", `/${name}`, "It must be text.");
+  try {
+    const json = isPacked ? decoder.decode(base64Bytes(text) ?? notBase64()) : text;
+    const value: unknown = JSON.parse(json);
+    const isUnfit = suspectNumber.test(json) && unfitNumber(json, 0, json.length) !== undefined;
+    if (!isUnfit) return { value };
+  } catch {
+    return new EventFault("invalid_value", `/${name}`, `It must be JSON${isPacked ? " in base64" : ""}.`);
+  }
+  return new EventFault(
+    "number_not_representable",
+    `/${name}`,
+    "It holds a number that does not survive a double; send it as text.",
+  );
+}
+
+function notBase64(): never {
+  throw new Error("no base64");
+}
