@@ -302,9 +302,10 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       const owner = createOwner();
       await (await consumer()).run(owner);
       const observer = await reader();
-      expect(await observer.ranges()).toEqual(new Map(count(2).map((at) => [at, { start: 0n, end: 0n }])));
+      const ends = [...(await observer.ranges())].map(([at, { start, end }]) => [at, start, end]);
+      expect(ends.sort()).toEqual(count(2).map((at) => [at, 0n, 0n]));
       for (const at of count(10)) await writer.publish(1, bytes(`${at}`));
-      expect((await observer.ranges()).get(1)).toEqual({ start: 0n, end: 10n });
+      expect((await observer.ranges()).get(1)).toMatchObject({ start: 0n, end: 10n });
       const part = await Array.fromAsync(observer.read(1, 3n, 7n));
       expect(part.map(text)).toEqual(["3", "4", "5", "6"]);
       await until("all delivered", waitMsMax, () => owner.recordsOf(1).length === 10);
@@ -318,7 +319,7 @@ export function logContract(name: string, start: () => Promise<LogSubject>): voi
       await writer.publish(1, bytes("0"));
       await subject.forget(topic, 0, 6n);
       const observer = await reader();
-      expect((await observer.ranges()).get(0)).toEqual({ start: 6n, end: 10n });
+      expect((await observer.ranges()).get(0)).toMatchObject({ start: 6n, end: 10n });
       expect(offsets(await Array.fromAsync(observer.read(0, 0n, 10n)))).toEqual(count(4, 6));
       const owner = createOwner({ starts: (partition) => (partition === 0 ? 2n : 3n) });
       await (await consumer()).run(owner);
