@@ -7,6 +7,7 @@ import {
   windowIdentity,
   windowStart,
 } from "../shared/event/identity.ts";
+import { identityWindowMs } from "../shared/limits.ts";
 import type { Written } from "./fields.ts";
 import type { NativeEvent } from "./schema.ts";
 
@@ -16,8 +17,18 @@ export interface IdentityGround {
   clientTime: number | undefined;
   /** The payload's RFC 8785 text. */
   payload: string;
-  windowMs: number;
+  /** For the kind `window`; the usual one where it is absent. */
+  window: Window | undefined;
 }
+
+/** A window of identity, and the payload's members that tell its events apart: the first one counts. */
+export interface Window {
+  ms: number;
+  discriminators: readonly string[];
+}
+
+/** Where no schema names one. */
+export const windowDiscriminators: readonly string[] = ["sequence", "session"];
 
 /** Undefined for `arrival`, whose batch is not known yet. The event has what its kind needs. */
 export function identityText(
@@ -25,7 +36,7 @@ export function identityText(
   event: NativeEvent,
   ground: IdentityGround,
 ): string | undefined {
-  const { project, clientTime = 0, payload, windowMs } = ground;
+  const { project, clientTime = 0, payload, window = usualWindow } = ground;
   const userId = event.user_id ?? undefined;
   const anonymousId = event.anonymous_id ?? undefined;
   switch (kind) {
@@ -36,17 +47,20 @@ export function identityText(
     case "content":
       return contentIdentity(project, userId, anonymousId, event.type, clientTime, payload);
     case "window": {
-      const start = windowStart(clientTime, windowMs);
-      return windowIdentity(project, userId, anonymousId, event.type, start, discriminatorOf(event));
+      const start = windowStart(clientTime, window.ms);
+      const discriminator = discriminatorOf(event, window.discriminators);
+      return windowIdentity(project, userId, anonymousId, event.type, start, discriminator);
     }
     case "arrival":
       return undefined;
   }
 }
 
+const usualWindow: Window = { ms: identityWindowMs, discriminators: windowDiscriminators };
+
 // What tells events of one window apart, where the client numbers them.
-function discriminatorOf(event: NativeEvent): string | number | undefined {
-  for (const name of ["sequence", "session"]) {
+function discriminatorOf(event: NativeEvent, names: readonly string[]): string | number | undefined {
+  for (const name of names) {
     const value = event.payload?.[name];
     if (typeof value === "string" || typeof value === "number") return value;
   }

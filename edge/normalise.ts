@@ -6,8 +6,8 @@ import { identityWindowMs } from "../shared/limits.ts";
 import type { Dialect } from "./dialect/dialect.ts";
 import { EventFault, type KnownEvent } from "./fault.ts";
 import { fieldsOf, write } from "./fields.ts";
-import { fingerprintText, identityText, type Window, windowDiscriminators } from "./identity.ts";
 import type { Governed, GovernedTypes } from "./governed.ts";
+import { fingerprintText, identityText, type Window, windowDiscriminators } from "./identity.ts";
 import { type Money, moneyOf } from "./money.ts";
 import { type Shield, shield } from "./privacy/shield.ts";
 import { checkShape, isRecord, type NativeEvent } from "./schema.ts";
@@ -99,7 +99,10 @@ function normaliseNative(
     identity: kind,
     ...known,
     flags: known.flags | (kept.isRedacted ? flag.redacted : 0),
-    eventTime: kind === "window" ? windowStart(resolved.eventTime, window?.ms ?? identityWindowMs) : resolved.eventTime,
+    eventTime:
+      kind === "window"
+        ? windowStart(resolved.eventTime, window?.ms ?? identityWindowMs)
+        : resolved.eventTime,
     fields: fieldsOf(kind, clientTime, stored, stored === event ? written : write(stored), {
       ...(kept.isRedacted ? moneyLeft(stored) : money),
       clockOffsetMs: sentAt === undefined ? null : receivedAt - sentAt,
