@@ -30,7 +30,7 @@ const closeMs = 500;
  * answer, so that a collector that is down has one of them to refuse and not a crowd.
  */
 export function startCanary(deps: CanaryDeps): Canary {
-  const { name, collector, clock, meter, logger, everyMs } = deps;
+  const { clock, everyMs } = deps;
   const stop = new AbortController();
   const sending = run();
   return {
@@ -42,15 +42,21 @@ export function startCanary(deps: CanaryDeps): Canary {
 
   async function run(): Promise<void> {
     while (!stop.signal.aborted) {
-      let code = "ok";
-      try {
-        await collector.send(canaryBatch(newBatchId(clock), name, clock.now()));
-      } catch (error) {
-        code = error instanceof WeirError ? error.code : "internal";
-        if (!stop.signal.aborted) logger.error("canary_failed", { reason: code });
-      }
-      meter.count("weir.edge.canaries", 1, { "weir.code": code });
+      await sendCanary(deps, stop.signal);
       await clock.sleep(everyMs, stop.signal);
     }
   }
+}
+
+/** Sends one; what becomes of it is counted and logged. Never rejects. */
+export async function sendCanary(deps: Omit<CanaryDeps, "everyMs">, stop?: AbortSignal): Promise<void> {
+  const { name, collector, clock, meter, logger } = deps;
+  let code = "ok";
+  try {
+    await collector.send(canaryBatch(newBatchId(clock), name, clock.now()));
+  } catch (error) {
+    code = error instanceof WeirError ? error.code : "internal";
+    if (stop?.aborted !== true) logger.error("canary_failed", { reason: code });
+  }
+  meter.count("weir.edge.canaries", 1, { "weir.code": code });
 }

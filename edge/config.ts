@@ -33,3 +33,10 @@ export function secretsOf(config: EdgeConfig): readonly string[] {
   if (secrets.length > 0) return secrets;
   throw new ConfigError(["WEIR_EDGE_SECRET: an edge of its own signs its batches and needs a secret"]);
 }
+
+/** Where a hop over HTTP goes. Throws a ConfigError where the setting names no other process. */
+export function hopOf(config: EdgeConfig, setting: "WEIR_COLLECTOR_URL" | "WEIR_KEYS_URL"): string {
+  const url = config[setting];
+  if (url !== undefined && url !== "local:") return url;
+  throw new ConfigError([`${setting}: an edge of its own needs the address of another process here`]);
+}

@@ -1,18 +1,18 @@
 // An edge as a process or as a part of one: configuration to a listening server.
 import { systemClock } from "../shared/clock.ts";
-import { ConfigError } from "../shared/config.ts";
 import type { KeySource } from "../shared/event/write-key.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Meter } from "../shared/meter.ts";
 import type { CollectorPort } from "../shared/wire/batch.ts";
 import type { Reenter } from "../shared/wire/reentry.ts";
-import { createSigner, type Signer } from "../shared/wire/signature.ts";
-import { type Accept, createAccept } from "./accept.ts";
+import { createSigner } from "../shared/wire/signature.ts";
+import { type Accept, createAccept, type PolicyOf } from "./accept.ts";
 import { createEdge } from "./app.ts";
 import { startCanary } from "./canary.ts";
-import { type EdgeConfig, secretsOf } from "./config.ts";
+import { type EdgeConfig, hopOf, secretsOf } from "./config.ts";
 import { httpCollector } from "./forward.ts";
 import { fixedKeys, polledKeys } from "./keys.ts";
+import { clientReader } from "./proxies.ts";
 import { createReenter } from "./reenter.ts";
 
 export interface StartEdge {
@@ -21,6 +21,8 @@ export interface StartEdge {
   collector?: CollectorPort | undefined;
   /** The keys of the same process; without it `WEIR_KEYS_URL` is asked. */
   keys?: KeySource | undefined;
+  /** What projects ask, for an edge that takes no requests and so knows no keys. */
+  policyOf?: PolicyOf | undefined;
   meter: Meter;
   logger: Logger;
   exposition?: (() => string) | undefined;
@@ -39,22 +41,33 @@ export interface RunningEdge {
   close(): Promise<void>;
 }
 
-/** Starts an edge on Bun or Node. Throws a ConfigError where a hop has no address or no secret. */
+const adapterOf = () => {
+  if ("Bun" in globalThis) return import("./adapter/bun.ts");
+  return "Deno" in globalThis ? import("./adapter/deno.ts") : import("./adapter/node.ts");
+};
+
+/** Starts an edge on Bun, Deno or Node. Throws a ConfigError where a hop has no address or no secret. */
 export async function startEdge(start: StartEdge): Promise<RunningEdge> {
   const { config, meter, logger } = start;
   const clock = systemClock;
-  const adapter = await ("Bun" in globalThis ? import("./adapter/bun.ts") : import("./adapter/node.ts"));
-  const needsSigner = start.collector === undefined || start.keys === undefined;
+  const { hash, fetch, serve } = await adapterOf();
+  const read = clientReader(config.WEIR_TRUSTED_PROXIES);
+  const given = start.keys ?? (start.policyOf === undefined ? undefined : fixedKeys([]));
+  const needsSigner = start.collector === undefined || given === undefined;
   const signer = needsSigner ? await createSigner(secretsOf(config)) : undefined;
-  const collector = start.collector ?? httpCollector({ ...hop("WEIR_COLLECTOR_URL"), clock, logger });
-  const keys = start.keys ?? polledKeys({ ...hop("WEIR_KEYS_URL"), clock, logger });
+  const hop = (setting: "WEIR_COLLECTOR_URL" | "WEIR_KEYS_URL") => {
+    return { url: hopOf(config, setting), signer: signer!, clock, logger, fetch };
+  };
+  const collector = start.collector ?? httpCollector(hop("WEIR_COLLECTOR_URL"));
+  const keys = given ?? polledKeys(hop("WEIR_KEYS_URL"));
   const name = config.WEIR_EDGE_NAME;
-  const shared = { name, collector, clock, hash: adapter.hash, meter, logger };
+  const policyOf = start.policyOf ?? keys.policyOf;
+  const shared = { name, collector, clock, hash, meter, logger, policyOf };
   const accept = createAccept(shared);
   const rateEventsPerSecond = config.WEIR_RATE_EVENTS_PER_SECOND;
   const app = createEdge({ ...shared, accept, keys, rateEventsPerSecond, exposition: start.exposition });
   const place = { host: config.WEIR_HOST, port: config.WEIR_EDGE_PORT };
-  const server = start.listen === false ? undefined : await adapter.serve(app, place);
+  const server = start.listen === false ? undefined : await serve(app, place, read);
   const everyMs = 1_000 * config.WEIR_CANARY_SECONDS;
   // Only what listens is an edge; a command's pipeline ends before anybody could miss its canaries.
   const canary = server === undefined || everyMs === 0 ? undefined : startCanary({ ...shared, everyMs });
@@ -66,16 +79,10 @@ export async function startEdge(start: StartEdge): Promise<RunningEdge> {
       await canary?.close();
       await accept.close();
       await server?.close();
-      if (start.keys === undefined) await keys.close();
+      if (given === undefined) await keys.close();
       if (start.collector === undefined) await collector.close();
     },
   };
-
-  function hop(setting: "WEIR_COLLECTOR_URL" | "WEIR_KEYS_URL"): { url: string; signer: Signer } {
-    const url = config[setting];
-    if (url !== undefined && url !== "local:" && signer !== undefined) return { url, signer };
-    throw new ConfigError([`${setting}: an edge of its own needs the address of another process here`]);
-  }
 }
 
 /** The way back in by a collector elsewhere, where the settings name one and a secret; undefined else. */

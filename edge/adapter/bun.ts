@@ -1,8 +1,10 @@
 // The edge on Bun.
-
 import { systemClock } from "../../shared/clock.ts";
 import { digestBytes, type Hash } from "../../shared/event/hash.ts";
 import type { EdgeApp } from "../client.ts";
+import type { ReadClient } from "../proxies.ts";
+
+export const { fetch } = globalThis;
 
 const lingerMs = 1_000;
 const digest = new Uint8Array(digestBytes);
@@ -17,13 +19,14 @@ export const hash: Hash = (texts) => {
 };
 
 /** Listens; port 0 takes a free one. `close` lets answers under way out, then cuts who still lingers. */
-export async function serve(app: EdgeApp, address: { host: string; port: number }) {
+export async function serve(app: EdgeApp, address: { host: string; port: number }, read: ReadClient) {
   const server = Bun.serve({
     hostname: address.host,
     port: address.port,
     // The gate bounds bodies itself and answers with a problem; the server's own bound would only cut.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    fetch: (request) => app.fetch(request),
+    fetch: (request, self) =>
+      app.fetch(request, { client: read(request.headers, self.requestIP(request)?.address) }),
   });
   const close = async (): Promise<void> => {
     await Promise.race([server.stop(), systemClock.sleep(lingerMs)]);

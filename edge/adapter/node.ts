@@ -1,12 +1,14 @@
 // The edge on Node, 22.18 or later.
 import { hash as digestOf } from "node:crypto";
 import { once } from "node:events";
-import type { Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { serve as listen } from "@hono/node-server";
-
 import { digestBytes, type Hash } from "../../shared/event/hash.ts";
 import type { EdgeApp } from "../client.ts";
+import type { ReadClient } from "../proxies.ts";
+
+export { pooledFetch as fetch } from "./undici.ts";
 
 const lingerMs = 1_000;
 
@@ -18,12 +20,10 @@ export const hash: Hash = (texts) => {
 };
 
 /** Listens; port 0 takes a free one. `close` lets answers under way out, then cuts who still lingers. */
-export async function serve(app: EdgeApp, address: { host: string; port: number }) {
-  const server = listen({
-    fetch: (request) => app.fetch(request),
-    hostname: address.host,
-    port: address.port,
-  }) as Server;
+export async function serve(app: EdgeApp, address: { host: string; port: number }, read: ReadClient) {
+  const fetch = (request: Request, { incoming }: { incoming: IncomingMessage }) =>
+    app.fetch(request, { client: read(request.headers, incoming.socket.remoteAddress) });
+  const server = listen({ fetch: fetch as never, hostname: address.host, port: address.port }) as Server;
   await once(server, "listening");
   const { family, address: host, port } = server.address() as AddressInfo;
   const close = (): Promise<void> =>

@@ -1,0 +1,100 @@
+// An edge whose process is somebody else's, as on Workers and Deno Deploy: made at the first request from what
+// the platform hands over, and nothing of it runs between requests.
+import { systemClock } from "../shared/clock.ts";
+import { ConfigError } from "../shared/config.ts";
+import type { Hash } from "../shared/event/hash.ts";
+import type { Logger } from "../shared/logger.ts";
+import { silentMeter } from "../shared/meter.ts";
+import { problemResponse, WeirError } from "../shared/problem.ts";
+import type { CollectorPort } from "../shared/wire/batch.ts";
+import { createSigner } from "../shared/wire/signature.ts";
+import { createEdge } from "./app.ts";
+import { sendCanary } from "./canary.ts";
+import type { ClientFacts } from "./client.ts";
+import { hopOf, readEdgeConfig, secretsOf } from "./config.ts";
+import { httpCollector } from "./forward.ts";
+import { keysAtUse } from "./keys-at-use.ts";
+import { clientReader } from "./proxies.ts";
+
+/** What a platform brings. Settings are read once, at the first request. */
+export interface Hosting {
+  settings(): Readonly<Record<string, unknown>>;
+  hash: Hash;
+  logger: Logger;
+  /** False where a request may not wait for another one's work, as in a plain Worker. */
+  groupCommit: boolean;
+  /** Puts a buffer before the collector. */
+  buffered?: (collector: CollectorPort) => CollectorPort;
+}
+
+/** What a platform knows of one request. */
+export interface Visit {
+  /** The address the connection came from. */
+  sender: string | undefined;
+  /** What the platform itself says of the client; it stands before what a header says. */
+  facts?: ClientFacts | undefined;
+  /** Keeps the runtime from ending work that outlives the answer. */
+  waitUntil(work: Promise<unknown>): void;
+}
+
+export interface HostedEdge {
+  fetch(request: Request, visit: Visit): Promise<Response>;
+  /** Sends one canary, for a platform that calls by the clock. Never rejects. */
+  canary(): Promise<void>;
+}
+
+type Parts = Awaited<ReturnType<typeof make>>;
+
+export function createHosted(hosting: Hosting): HostedEdge {
+  let parts: Parts | undefined;
+  return {
+    async fetch(request, { sender, facts, waitUntil }) {
+      try {
+        const { app, keys, read } = await made();
+        await keys.use(waitUntil);
+        const client = { ...read(request.headers, sender), ...facts };
+        return await app.fetch(request, { client, waitUntil });
+      } catch (error) {
+        return problemResponse(report(error));
+      }
+    },
+    async canary() {
+      try {
+        await sendCanary((await made()).shared);
+      } catch (error) {
+        report(error);
+      }
+    },
+  };
+
+  // Two first requests may each make one, and the later one is dropped: waiting for another request's
+  // promise is what a Worker may not do.
+  async function made(): Promise<Parts> {
+    if (parts !== undefined) return parts;
+    const own = await make(hosting);
+    parts ??= own;
+    return parts;
+  }
+
+  // A fault of the settings has no process that could refuse to start: every request is told, and the log why.
+  function report(error: unknown): WeirError {
+    if (error instanceof ConfigError) hosting.logger.error("settings_faulty", { faults: error.faults });
+    else hosting.logger.error("request_failed", { error: String(error) });
+    return new WeirError("not_ready", "This edge cannot begin; its log says why.");
+  }
+}
+
+async function make(hosting: Hosting) {
+  const { hash, logger, groupCommit, buffered = (collector) => collector } = hosting;
+  const given = Object.entries(hosting.settings()).filter(([, value]) => typeof value === "string");
+  const config = readEdgeConfig({ env: Object.fromEntries(given) as Record<string, string> });
+  const clock = systemClock;
+  const over = { signer: await createSigner(secretsOf(config)), clock, logger };
+  const collector = buffered(httpCollector({ url: hopOf(config, "WEIR_COLLECTOR_URL"), ...over }));
+  const keys = keysAtUse({ url: hopOf(config, "WEIR_KEYS_URL"), ...over });
+  const name = config.WEIR_EDGE_NAME;
+  const shared = { name, collector, clock, hash, meter: silentMeter, logger, groupCommit };
+  const rateEventsPerSecond = config.WEIR_RATE_EVENTS_PER_SECOND;
+  const app = createEdge({ ...shared, keys, rateEventsPerSecond });
+  return { app, keys, read: clientReader(config.WEIR_TRUSTED_PROXIES), shared };
+}
