@@ -75,6 +75,7 @@ export function sizesOf(files: readonly string[]): number[] {
 
 /** Whether the last thing an account says is that a request goes out. */
 export function isSending(file: string): boolean {
+  if (!existsSync(file)) return false;
   const handle = openSync(file, "r");
   try {
     const { size } = fstatSync(handle);

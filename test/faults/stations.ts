@@ -26,6 +26,7 @@ export interface Watched {
 
 const root = join(import.meta.dirname, "../..");
 const readyMsMax = 60_000;
+const saidBytesMax = 1_000;
 
 /** Starts `weir COMMAND` and keeps it running; what it says goes to `said`. `port` is where it is asked. */
 export function watch(
@@ -63,7 +64,10 @@ export function watch(
   }
   const nextEnd = (): Promise<string> => new Promise((resolve) => waiting.push(resolve));
   const url = `http://127.0.0.1:${port}`;
-  const ready = (): Promise<void> => until(`${name} is ready`, readyMsMax, () => isReady(url));
+  const ready = (): Promise<void> =>
+    until(`${name} is ready`, readyMsMax, () => isReady(url)).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${readFileSync(said, "utf8").slice(-saidBytesMax)}`);
+    });
   return {
     name,
     url,
