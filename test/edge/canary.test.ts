@@ -44,6 +44,8 @@ describe("an edge's canary", () => {
     const meter = { ...silentMeter, count: (...call: unknown[]) => void counted.push(call) };
     startCanary({ name: "e-1", collector, clock, meter, logger: silentLogger, everyMs: 10_000 });
     await until("the first is sent", 1_000, async () => collector.batches.length === 1);
+    // Its answer is read, and the wait for the next one begun.
+    await new Promise((resolve) => setImmediate(resolve));
     await clock.advance(9_999);
     expect(collector.batches).toHaveLength(1);
     await clock.advance(20_001);
