@@ -3,9 +3,10 @@ import { Command } from "commander";
 import { z } from "zod";
 import { openAccounts } from "./aggregator/command/accounts.ts";
 import { examineStore } from "./aggregator/command/doctor.ts";
-import { keepKey } from "./aggregator/command/keys.ts";
 import { registerAggregator } from "./aggregator/command/register.ts";
+import { keepLocalKey } from "./aggregator/keys.ts";
 import { startAggregator } from "./aggregator/main.ts";
+import { policiesOf } from "./aggregator/projects.ts";
 import { migrate } from "./aggregator/store/migrate.ts";
 import { openStore } from "./aggregator/store/open.ts";
 import type { Store } from "./aggregator/store/store.ts";
@@ -18,7 +19,6 @@ import { registerEdge } from "./edge/command/register-edge.ts";
 import { registerImport, type WithImportDeps } from "./edge/command/register-import.ts";
 import { registerLoad, type WithVerifyDeps } from "./edge/command/register-load.ts";
 import { welcome } from "./edge/command/welcome.ts";
-import { fixedKeys } from "./edge/keys.ts";
 import { type RunningEdge, reenterOver, startEdge } from "./edge/main.ts";
 import { systemClock } from "./shared/clock.ts";
 import { parseWords, printFindings, processSource, runCommand, untilStopped } from "./shared/command.ts";
@@ -86,7 +86,7 @@ const startAll = (parts: Parts, listen: boolean): Promise<Running> =>
     const aggregator = await startAggregator({ config, store, log, edgeUrl, reenter, ...observed, listen });
     ends.push(() => aggregator.close());
     const collector = await startCollectorOn(log, parts.claims, ends, { ...observed, config, listen });
-    const hops = { collector: collector.port, keys: listen ? undefined : fixedKeys([]) };
+    const hops = { collector: collector.port, policyOf: listen ? undefined : policiesOf(store) };
     const edgeConfig = { ...config, WEIR_KEYS_URL: aggregator.url };
     const edge = await startEdge({ ...observed, config: edgeConfig, ...hops, listen });
     ends.push(() => edge.close());
@@ -107,7 +107,7 @@ async function runEmbedded(isDev: boolean): Promise<undefined> {
   const running = await startAll(parts, true);
   try {
     const { writeKey, project } = isDev ? dataDir.secrets() : {};
-    if (writeKey && project) await keepKey(running.store, writeKey, project, []);
+    if (writeKey && project) await keepLocalKey(running.store, writeKey, project);
     dataDir.announce({ pid: process.pid, ...running.urls });
     process.stdout.write(welcome(running.urls, writeKey));
     await stopped;
@@ -123,7 +123,7 @@ const joinCollector = (parts: Parts, url: string): Promise<Omit<Running, "urls">
     const config = { ...parts.config, WEIR_COLLECTOR_URL: url };
     const [store, log] = await Promise.all([parts.store(), parts.log()]);
     ends.push(() => store.close());
-    const edge = await startEdge({ ...observed, config, keys: fixedKeys([]), listen: false });
+    const edge = await startEdge({ ...observed, config, policyOf: policiesOf(store), listen: false });
     ends.push(() => edge.close());
     return { store, log, edge };
   });
@@ -189,8 +189,10 @@ registerAggregator(program, {
   openLog: (url) => readParts(true).log(url),
   config: () => readParts(true).config,
   withReenter: (work) => withPipeline(({ store, edge }) => work(store, edge.reenter)),
-  start: async (store, log, start = { ...observed, config: readParts(false).config }) =>
-    await startAggregator({ ...start, store, log, reenter: await reenterOver(start) }),
+  start: async (store, log, start = { ...observed, config: readParts(false).config }) => {
+    const reenter = await reenterOver({ ...start, policyOf: policiesOf(store) });
+    return await startAggregator({ ...start, store, log, reenter });
+  },
 });
 registerImport(program, withImport);
 registerLoad(program, withVerify, () => readParts(true).dataDir.secrets().writeKey);

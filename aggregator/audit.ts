@@ -3,7 +3,8 @@ import type { ISql } from "postgres";
 
 /**
  * What is noted. `retry`, `retried`, `refused_again` and `discard` are of the quarantine, `restore` and `swap`
- * of a replay; `retried` and `refused_again` say how a retry ended.
+ * of a replay, `key` and `policy` of who may send and what is kept; `retried` and `refused_again` say how a
+ * retry ended.
  */
 export const auditActions = [
   "retry",
@@ -14,6 +15,8 @@ export const auditActions = [
   "erase",
   "restore",
   "swap",
+  "key",
+  "policy",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 

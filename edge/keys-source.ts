@@ -1,7 +1,7 @@
 // One look at the aggregator's write keys, signed like every hop between processes.
 import * as z from "zod/mini";
 import type { Clock } from "../shared/clock.ts";
-import { type Policy, policyShape } from "../shared/event/policy.ts";
+import { defaultPolicy, type Policy, policyShape } from "../shared/event/policy.ts";
 import { type KeyRight, keyRights, type WriteKey } from "../shared/event/write-key.ts";
 import { keysMax } from "../shared/limits.ts";
 import type { Logger } from "../shared/logger.ts";
@@ -36,7 +36,7 @@ const answerShape = z.object({
       }),
     )
     .check(z.maxLength(keysMax)),
-  policies: z._default(z.record(z.string(), policyShape), {}),
+  policies: z._default(z.record(z.string(), z.record(z.string(), z.unknown())), {}),
 });
 
 const askMsMax = 5_000;
@@ -44,6 +44,8 @@ const askMsMax = 5_000;
 export function keysSource(deps: KeysSourceDeps): AskKeys {
   const address = `${deps.url.replace(/\/+$/, "")}/v1/keys`;
   const request = deps.fetch ?? fetch;
+  // What has not changed stays the same object, and with it what was made ready of it.
+  let known: ReadonlyMap<string, Policy> = new Map();
   return async (signal) => {
     const signature = await deps.signer.sign(new Uint8Array(), deps.clock.now());
     const late = AbortSignal.timeout(askMsMax);
@@ -56,7 +58,15 @@ export function keysSource(deps: KeysSourceDeps): AskKeys {
     if (!answer.success) throw new Error("the answer is no list of keys");
     const { keys, policies } = answer.data;
     const byHash = new Map(keys.map((key) => [key.hash, keyOf(key)]));
-    return { byHash, policies: new Map(Object.entries(policies)) };
+    const texts = new Map<string, Policy>();
+    const read = Object.entries(policies).map(([project, given]): [string, Policy] => {
+      const text = JSON.stringify(given);
+      const policy = text === "{}" ? defaultPolicy : (known.get(text) ?? z.parse(policyShape, given));
+      texts.set(text, policy);
+      return [project, policy];
+    });
+    known = texts;
+    return { byHash, policies: new Map(read) };
   };
 }
 

@@ -87,7 +87,7 @@ export function createApi(options: ApiOptions): Hono {
     if (signer === undefined) throw new WeirError("unauthorized", "No WEIR_EDGE_SECRET is set here.");
     const signature = context.req.header(signatureHeader) ?? null;
     await (await signer).verify(signature, new Uint8Array(), clock.now());
-    return context.json({ keys: await ask("keys", "", () => readWriteKeys(store.sql)) });
+    return context.json(await ask("keys", "", () => readWriteKeys(store.sql)));
   });
   app.use("/v1/*", async (context, next) => {
     guard.checkToken(context.req.raw);

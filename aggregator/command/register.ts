@@ -1,16 +1,16 @@
-// The commands that stand on the store: aggregator, migrate, reconcile, keys.
+// The commands that stand on the store: aggregator, migrate, and those of the files beside this one.
 import type { Command } from "commander";
 import { exitCode, print, runCommand, untilStopped } from "../../shared/command.ts";
-import { type KeyRight, keyRights } from "../../shared/event/write-key.ts";
 import type { Log } from "../../shared/log/log.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
 import type { ProofConfig } from "../ledger/spools.ts";
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
-import { createKey } from "./keys.ts";
 import { registerAudit } from "./register-audit.ts";
 import { registerCompleteness } from "./register-completeness.ts";
+import { registerKeys } from "./register-keys.ts";
 import { registerLifecycle } from "./register-lifecycle.ts";
+import { registerProject } from "./register-project.ts";
 import { registerQuarantine } from "./register-quarantine.ts";
 import { registerReconcile } from "./register-reconcile.ts";
 import { registerReplay } from "./register-replay.ts";
@@ -53,6 +53,7 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
       ),
     );
   registerKeys(program, deps);
+  registerProject(program, deps);
   registerQuarantine(program, deps);
   registerReconcile(program, deps);
   registerReplay(program, deps);
@@ -60,27 +61,6 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
   registerLifecycle(program, deps);
   registerAudit(program, deps);
   registerSchema(program, deps);
-}
-
-function registerKeys(program: Command, deps: AggregatorCommands): void {
-  const keys = program.command("keys").description("write keys: who may send events for which project");
-  keys
-    .command("create")
-    .description("make a write key; its text is shown this once")
-    .option("--project <project>", "project the key sends for", "default")
-    .option("--historical", "the key may send events of any age")
-    .option("--json", "the result as one JSON object on the last line")
-    .action((flags: { project: string; historical?: boolean; json?: boolean }) =>
-      runCommand(() =>
-        withStore(deps, async (store) => {
-          await migrate(store);
-          const rights: KeyRight[] = flags.historical === true ? [keyRights[0]] : [];
-          const created = await createKey(store, flags.project, rights);
-          print(flags.json === true, { ...created }, () => created.key);
-          return exitCode.fine;
-        }),
-      ),
-    );
 }
 
 async function serve(deps: AggregatorCommands): Promise<undefined> {

@@ -1,16 +1,33 @@
-// The write keys edges may accept, by hash alone.
+// What edges are told: the write keys they may accept, by hash alone, and what each project asks of them.
 import type { Sql } from "postgres";
-import type { KeyRight, WriteKey } from "../../shared/event/write-key.ts";
+import type { KeyRight } from "../../shared/event/write-key.ts";
+import { readSetPolicies } from "../projects.ts";
 import { inSnapshot } from "./answer.ts";
 
-/** Every key that was not revoked. */
-export async function readWriteKeys(sql: Sql): Promise<WriteKey[]> {
+/** As it goes over the wire; edges that know fewer members pass the others over. */
+export interface ToldKeys {
+  /** `expires_at` is epoch ms. */
+  keys: { hash: string; project: string; rights: readonly KeyRight[]; expires_at?: number }[];
+  /** By project; what is not in one is as the edge's own defaults say. */
+  policies: Record<string, unknown>;
+}
+
+/** Every key that was not revoked and has not expired, and the policy of every project. */
+export async function readWriteKeys(sql: Sql): Promise<ToldKeys> {
   return inSnapshot(sql, async (tx) => {
-    const rows = await tx<{ key_hash: string; project_id: string; rights: KeyRight[] }[]>`
-      select key_hash, project_id, rights
+    const rows = await tx<
+      { key_hash: string; project_id: string; rights: KeyRight[]; expires_at: Date | null }[]
+    >`
+      select key_hash, project_id, rights, expires_at
       from write_keys
-      where revoked_at is null
+      where revoked_at is null and (expires_at is null or expires_at > now())
       order by created_at, key_hash`;
-    return rows.map((row) => ({ hash: row.key_hash, project: row.project_id, rights: row.rights }));
+    const keys = rows.map(({ key_hash: hash, project_id: project, rights, expires_at }) => ({
+      hash,
+      project,
+      rights,
+      ...(expires_at === null ? {} : { expires_at: expires_at.getTime() }),
+    }));
+    return { keys, policies: await readSetPolicies(tx) };
   });
 }
