@@ -23,8 +23,6 @@ export interface StartEdge {
   keys?: KeySource | undefined;
   /** What projects ask, for an edge that takes no requests and so knows no keys. */
   policyOf?: PolicyOf | undefined;
-  /** What projects ask, for an edge that takes no requests and so knows no keys. */
-  policyOf?: PolicyOf | undefined;
   meter: Meter;
   logger: Logger;
   exposition?: (() => string) | undefined;
@@ -63,7 +61,6 @@ export async function startEdge(start: StartEdge): Promise<RunningEdge> {
   const collector = start.collector ?? httpCollector(hop("WEIR_COLLECTOR_URL"));
   const keys = given ?? polledKeys(hop("WEIR_KEYS_URL"));
   const name = config.WEIR_EDGE_NAME;
-  const policyOf = start.policyOf ?? keys.policyOf;
   const policyOf = start.policyOf ?? keys.policyOf;
   const shared = { name, collector, clock, hash, meter, logger, policyOf };
   const accept = createAccept(shared);
