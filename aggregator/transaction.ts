@@ -108,7 +108,7 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
   const noteRefused = await quarantineEvents(tx, sorted.fresh, plan);
   await quarantineRecords(tx, ground.log, recordsToKeep(prepared.unreadable, sorted.reused));
   await noteRetransmissions(tx, ground.log, sorted.again);
-  await foldStreams(tx, sorted.fresh, plan);
+  await foldStreams(tx, sorted.fresh, plan, bars.hasRemovedStreams);
   await foldCanaries(tx, sorted.fresh);
   const owned = prepared.spans.map((span) => span.partition);
   await markDays(tx, plan, owned.length === 0 ? noPartition : Math.min(...owned));

@@ -7,6 +7,7 @@ import { uuidOf } from "../lookup.ts";
 import type { Plan } from "../plan.ts";
 import { boundLocks } from "./locks.ts";
 import { circumstancesOf, isPlace, type Numbered, numberedEvents, type StoredRow } from "./numbered.ts";
+import { type End, readEnds, streamKey } from "./removed.ts";
 
 /** What one transaction adds to a stream. */
 interface Addition {
@@ -29,30 +30,33 @@ const rangeBytesMin = 16;
 /**
  * Adds the numbers of everything that got an outcome: what was stored or kept apart, and refused events
  * that name their number. Runs when the fates are settled. A union changes nothing the second time, so
- * copies, their order and other writers do not matter; rows are locked in key order.
+ * copies, their order and other writers do not matter; rows are locked in key order. `hasRemoved`: some
+ * stream was removed once.
  */
 export async function foldStreams(
   tx: TransactionSql,
   records: readonly DecodedRecord[],
   plan: Plan,
+  hasRemoved: boolean,
 ): Promise<void> {
-  const additions = new Map<string, Addition>();
-  for (const one of numberedEvents(plan)) add(additions, one);
-  for (const decoded of records) addRefused(additions, decoded);
+  let additions = collect(records, plan, noEnds);
+  const ends = hasRemoved && additions.size > 0 ? await readEnds(tx, additions.values()) : noEnds;
+  if (ends.size > 0) additions = collect(records, plan, ends);
   if (additions.size === 0) return;
-  const rows = [...additions.values()].map(rowOf);
+  const rows = [...additions].map(([key, addition]) => rowOf(addition, ends.get(key)));
   const folded = tx`
     with folded as (
       insert into streams as s (
         project_id, stream_id, seqs, declared_lost, clock_offset_ms, first_time, last_time, last_id,
-        app_version, country, browser, device
+        app_version, country, browser, device, numbered_from
       )
       select
         project_id, stream_id, seqs, declared_lost, clock_offset_ms, to_timestamp(first_ms / 1000.0),
-        to_timestamp(last_ms / 1000.0), last_id, app_version, country, browser, device
+        to_timestamp(last_ms / 1000.0), last_id, app_version, country, browser, device, numbered_from
       from jsonb_to_recordset(${tx.json(rows)}) as r(
         project_id text, stream_id text, seqs int8multirange, declared_lost bigint, clock_offset_ms bigint,
-        first_ms bigint, last_ms bigint, last_id uuid, app_version text, country text, browser text, device text
+        first_ms bigint, last_ms bigint, last_id uuid, app_version text, country text, browser text, device text,
+        numbered_from bigint
       )
       order by 1, 2
       on conflict (project_id, stream_id) do update set
@@ -106,9 +110,27 @@ async function closeOldest(tx: TransactionSql, over: readonly Record<string, unk
     where s.project_id = c.project_id and s.stream_id = c.stream_id`;
 }
 
+/** What is added by stream; of a removed one only what is stored, and what its client numbered since. */
+function collect(
+  records: readonly DecodedRecord[],
+  plan: Plan,
+  ends: ReadonlyMap<string, End>,
+): Map<string, Addition> {
+  const additions = new Map<string, Addition>();
+  const keep = (one: Numbered): void => {
+    const end = ends.get(streamKey(one.project, one.streamId));
+    if (end === undefined || one.row !== undefined || one.seq >= end.nextSeq) add(additions, one);
+  };
+  for (const one of numberedEvents(plan)) keep(one);
+  for (const decoded of records) addRefused(decoded, keep);
+  return additions;
+}
+
+const noEnds: ReadonlyMap<string, End> = new Map();
+
 function add(additions: Map<string, Addition>, one: Numbered): void {
   const { project, streamId, time, clockOffsetMs, row } = one;
-  const key = `${project}\0${streamId}`;
+  const key = streamKey(project, streamId);
   const known = additions.get(key);
   if (known === undefined) {
     const span = { firstTime: time, lastTime: time };
@@ -127,22 +149,23 @@ function add(additions: Map<string, Addition>, one: Numbered): void {
 }
 
 // A refused event has no time of its own that could be trusted; its stream was seen when it was received.
-function addRefused(additions: Map<string, Addition>, { record: { batch, outcomes } }: DecodedRecord): void {
+function addRefused({ record: { batch, outcomes } }: DecodedRecord, keep: (one: Numbered) => void): void {
   const { project, receivedAt: time } = batch;
   for (const { index, place } of batch.refusals) {
     if (place === undefined || outcomes[index] !== outcome.refused) continue;
     const { streamId, seq } = place;
     if (!isPlace(streamId, seq)) continue;
-    add(additions, { project, streamId, seq, time, clockOffsetMs: null, lost: 0, row: undefined });
+    keep({ project, streamId, seq, time, clockOffsetMs: null, lost: 0, row: undefined });
   }
 }
 
-function rowOf({ project, streamId, seqs, last, ...one }: Addition) {
+function rowOf({ project, streamId, seqs, last, ...one }: Addition, end: End | undefined) {
   return {
     project_id: project,
     stream_id: streamId,
     seqs: rangesText(seqs),
-    declared_lost: one.lost,
+    declared_lost: Math.max(0, one.lost - (end?.declaredLost ?? 0)),
+    numbered_from: end?.nextSeq ?? 0,
     clock_offset_ms: one.clockOffsetMs,
     first_ms: one.firstTime,
     last_ms: one.lastTime,

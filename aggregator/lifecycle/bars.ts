@@ -10,6 +10,8 @@ export interface Bars {
   retained: ReadonlyMap<string, ReadonlyMap<string, number>>;
   /** Projects with erased subjects. */
   erasing: ReadonlySet<string>;
+  /** Whether any stream was removed, of whatever project. */
+  hasRemovedStreams: boolean;
 }
 
 export type SubjectKind = "user_id" | "anonymous_id";
@@ -31,16 +33,24 @@ export async function readBars(tx: TransactionSql, plan: Plan): Promise<Bars> {
     union all
     select distinct project_id, null, null::float8
     from erasures
-    where project_id = any(${projects})`;
+    where project_id = any(${projects})
+    union all
+    select null, null, null
+    where exists (select 1 from removed_streams)`;
   const retained = new Map<string, Map<string, number>>();
   const erasing = new Set<string>();
+  let hasRemovedStreams = false;
   for (const row of rows) {
+    if (row["project_id"] === null) {
+      hasRemovedStreams = true;
+      continue;
+    }
     const project = String(row["project_id"]);
     const types = retained.get(project) ?? new Map<string, number>();
     if (row["type"] === null) erasing.add(project);
     else retained.set(project, types.set(String(row["type"]), row["from_ms"] as number));
   }
-  return { retained, erasing };
+  return { retained, erasing, hasRemovedStreams };
 }
 
 /** Gives the kept events that are barred, and their copies here, their fate. */

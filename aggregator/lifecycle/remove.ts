@@ -5,6 +5,7 @@ import { lockMovedAlone } from "../moved.ts";
 import { forgetRows } from "../quarantine/expire.ts";
 import type { Store } from "../store/store.ts";
 import { type SubjectKind, subjectHash } from "./bars.ts";
+import { settleStreams, touchStreams } from "./streams.ts";
 
 /** `type` absent: all of them. `from`: epoch ms, the first moment that stays. */
 export interface Retention {
@@ -53,7 +54,9 @@ export async function expireEvents(store: Store, retention: Retention): Promise<
   });
   await awaitWriters(store);
   const ofType = type === "" ? store.sql`` : store.sql`and type = ${type}`;
-  return { rows: await removeRows(store, project, "expired", from - 1, ofType), quarantined: 0 };
+  const rows = await removeRows(store, project, "expired", from - 1, ofType);
+  await settleStreams(store, project, type === "" ? from : undefined);
+  return { rows, quarantined: 0 };
 }
 
 /**
@@ -75,6 +78,7 @@ export async function eraseSubject(store: Store, erasure: Erasure): Promise<Remo
   await awaitWriters(store);
   const rows = await removeRows(store, project, "erased", until, sql`and ${sql(kind)} = ${id}`);
   const quarantined = await forgetQuarantined(store, erasure);
+  await settleStreams(store, project);
   await sql`
     update erasures set finished_at = now() where project_id = ${project} and subject_hash = decode(${hash}, 'hex')`;
   return { rows, quarantined };
@@ -129,7 +133,7 @@ async function removeSome(
       using due
       where e.id = due.id and e.event_time = due.event_time
         and e.event_time between ${new Date(first)} and ${new Date(last)}
-      returning e.id
+      returning e.id, e.stream_id
     ),
     noted as (
       insert into row_removals (project_id, day, reason, removed)
@@ -140,6 +144,7 @@ async function removeSome(
       select ${project}, ${day}, -1 from gone limit 1
       on conflict (project_id, day, partition) do update set version = marks.version + 1
     ),
+    touched as (${touchStreams(store, project, store.sql`select stream_id from gone`)}),
     kept_out as (
       update moved_events set removed_at = now() where id in (select id from gone)
     )

@@ -112,7 +112,7 @@ async function listStreams(tx: TransactionSql, asked: Asked, span: LedgerSpan): 
   const rows = await tx`
     with found as (
       select project_id, stream_id, last_time, expected, seen, ${declaredLost(tx)} as declared_lost, gap,
-        min_seq, max_seq
+        first_seq, max_seq
       from stream_counts
       where gap > 0 ${within(tx, asked, span)}
         ${after === undefined ? tx`` : tx`and (project_id, stream_id) > (${after[0]}, ${after[1]})`}
@@ -131,7 +131,7 @@ async function listStreams(tx: TransactionSql, asked: Asked, span: LedgerSpan): 
             else lower(r)::text || '-' || (upper(r) - 1)::text end,
           ', ' order by place
         ) filter (where place <= ${shownRangesMax}::int) as missing
-      from unnest(int8multirange(int8range(least(f.min_seq, 1), f.max_seq, '[]')) - s.seqs)
+      from unnest(int8multirange(int8range(f.first_seq, f.max_seq, '[]')) - s.seqs)
         with ordinality as u(r, place)
     ) m
     order by f.project_id, f.stream_id`;

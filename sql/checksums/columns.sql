@@ -23,7 +23,8 @@ where c.relnamespace = current_schema()::regnamespace
     'quarantine.quarantine_id',
     'quarantine.quarantined_at',
     'quarantined_records.quarantined_at',
-    'quarantined_records.record_id'
+    'quarantined_records.record_id',
+    'streams.touched_at'
   )
 group by c.relname
 order by c.relname
