@@ -1,11 +1,12 @@
 // Collect: one batch's way through claim, publish and settle to its answer.
 import type { Clock } from "../shared/clock.ts";
 import { reach } from "../shared/crash-point.ts";
-import { type Batch, type BatchAnswer, isPublished } from "../shared/wire/batch.ts";
+import { type Batch, type BatchAnswer, isPublished, outcome } from "../shared/wire/batch.ts";
 import { claim, requestFor } from "./claim.ts";
 import type { ClaimStore } from "./claims/claims.ts";
 import { decide, refusedIn } from "./outcome.ts";
 import type { Publisher } from "./publish.ts";
+import { createQuota } from "./quota.ts";
 import type { Settler } from "./settle.ts";
 
 export interface CollectDeps {
@@ -24,9 +25,13 @@ export type Collect = (batch: Batch) => Promise<BatchAnswer>;
  */
 export function createCollect(deps: CollectDeps): Collect {
   const { claims, publisher, settler, clock } = deps;
+  const quota = createQuota(claims, clock);
   return async (batch) => {
     const leave = publisher.enter(batch);
+    let spend: ((taken: number) => void) | undefined;
+    let taken = 0;
     try {
+      if (hasQuota(batch)) spend = await quota.enter(batch);
       const refused = refusedIn(batch);
       const request = requestFor(batch, clock.random(8), (index) => refused[index] === 0);
       const { outcomes, isLogged } = decide(refused, await claim(claims, request));
@@ -40,6 +45,7 @@ export function createCollect(deps: CollectDeps): Collect {
         if (published.isCertain) await settler.release(request);
         throw published.answer;
       }
+      taken = outcomes.reduce((sum, code) => sum + (code === outcome.duplicate ? 0 : 1), 0);
       // Not settled: only what the log has may call a copy a duplicate. The drain settles.
       if (published.isSpooled) return { ...answer, spooled: true };
       reach("after_publish");
@@ -47,7 +53,10 @@ export function createCollect(deps: CollectDeps): Collect {
       reach("after_settle");
       return answer;
     } finally {
+      spend?.(taken);
       leave();
     }
   };
 }
+
+const hasQuota = ({ quota }: Batch): boolean => quota !== undefined && quota !== null;

@@ -54,6 +54,7 @@ export function measuredClaims(claims: ClaimStore, meter: Meter): ClaimStore {
     claim: (request) => measured("claim", claims.claim(request)),
     settle: (request) => measured("settle", claims.settle(request)),
     release: (request) => measured("release", claims.release(request)),
+    count: (name, events, untilMs) => measured("count", claims.count(name, events, untilMs)),
     health: () => claims.health(),
     close: () => claims.close(),
   };

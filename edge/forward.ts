@@ -38,7 +38,8 @@ export function httpCollector(deps: HttpCollectorDeps): CollectorPort {
         } catch (cause) {
           const error = asWeirError(cause);
           const waitMs = backoffMs(policy, attempt + 1, clock, serverWaitMs(cause));
-          const isFinal = attempt >= policy.attemptsMax || !problems[error.code][2];
+          const isFinal =
+            attempt >= policy.attemptsMax || !problems[error.code][2] || error.code === "quota_exceeded";
           if (isFinal || clock.now() + waitMs >= giveUpAt) throw asClientSees(error, logger);
           await clock.sleep(waitMs);
         }
@@ -138,6 +139,7 @@ const asWeirError = (error: unknown): WeirError =>
 
 // What stands between edge and collector is not the client's doing: it may come back once that is mended.
 function asClientSees(error: WeirError, logger: Logger): WeirError {
+  if (error.code === "quota_exceeded") return error;
   logger.error("forward_failed", { reason: error.code, detail: error.message });
   if (problems[error.code][0] === 503 || error.code === "record_too_large") return error;
   return new WeirError("not_ready", "The collector does not take this edge's batches.", { cause: error });

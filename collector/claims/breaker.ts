@@ -73,6 +73,7 @@ export function withBreaker(store: ClaimStore, options: BreakerOptions): Breaker
     claim: (request) => guard(() => store.claim(request)),
     settle: (request) => guard(() => store.settle(request)),
     release: (request) => guard(() => store.release(request)),
+    count: (name, events, untilMs) => guard(() => store.count(name, events, untilMs)),
     health: () => store.health(),
     close: () => store.close(),
   };

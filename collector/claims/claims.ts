@@ -62,6 +62,11 @@ export interface ClaimStore {
   settle(request: ClaimRequest): Promise<void>;
   /** The log has none of these: frees the keys this attempt holds pending, and no others. */
   release(request: ClaimRequest): Promise<void>;
+  /**
+   * Adds to a counter of this log and answers its sum; with 0 it only answers. The counter is gone after
+   * `untilMs`, epoch ms. A call that rejects may have added.
+   */
+  count(name: string, events: number, untilMs: number): Promise<number>;
   health(): Promise<ClaimHealth>;
   close(): Promise<void>;
 }

@@ -35,6 +35,8 @@ export interface Journal {
   append(kind: number, request: ClaimRequest, at: number): number;
   /** Drops this log's calls before `sequence`, and anyone's before `since`. */
   forget(sequence: number, since: number): void;
+  /** Adds to a counter of this log and answers its sum; every counter past its end is gone. */
+  count(name: string, events: number, untilMs: number, now: number): number;
   close(): void;
 }
 
@@ -62,7 +64,21 @@ export function openJournal(path: string, prefix: ClaimPrefix): Journal {
     "select coalesce(max(sequence), 0) as sequence from claims",
   );
   const forget = database.query("delete from claims where (log = ? and sequence < ?) or at < ?");
+  const add = database.query<{ sum: number }, [Uint8Array, string, number, number]>(
+    `insert into counters (log, name, sum, until) values (?, ?, ?, ?)
+     on conflict do update set sum = sum + excluded.sum
+     returning sum`,
+  );
+  const dropEnded = database.query("delete from counters where until <= ?");
+  const sumOf = database.query<{ sum: number }, [Uint8Array, string, number]>(
+    "select sum from counters where log = ? and name = ? and until > ?",
+  );
   return {
+    count(name, events, untilMs, now) {
+      if (events === 0) return sumOf.get(prefix, name, now)?.sum ?? 0;
+      dropEnded.run(now);
+      return add.get(prefix, name, events, untilMs)!.sum;
+    },
     alone(work) {
       begin.run();
       try {
@@ -124,6 +140,15 @@ function openFile(path: string): Database {
         attempt blob not null,
         hashes blob not null,
         fingerprints blob not null
+      ) strict`,
+    );
+    database.run(
+      `create table if not exists counters (
+        log blob not null,
+        name text not null,
+        sum integer not null,
+        until integer not null,
+        primary key (log, name)
       ) strict`,
     );
     return database;

@@ -2,7 +2,14 @@
 import { claimDeadlineMs } from "../../shared/limits.ts";
 import type { ClaimPrefix, ClaimRequest, ClaimStore } from "./claims.ts";
 import { evictionOf } from "./eviction.ts";
-import { type ClaimScript, type ClaimTimes, claimScripts, readFound, scriptNumbers } from "./scripts.ts";
+import {
+  type ClaimScript,
+  type ClaimTimes,
+  claimScripts,
+  readFound,
+  readSum,
+  scriptNumbers,
+} from "./scripts.ts";
 
 export interface RedisClaimsOptions extends ClaimTimes {
   /** redis:// or rediss://, with user and password where the server wants them. */
@@ -60,9 +67,15 @@ export function createRedisClaims(options: RedisClaimsOptions): ClaimStore {
     }
   }
 
-  async function run(script: ClaimScript, request: ClaimRequest): Promise<unknown> {
+  function run(script: ClaimScript, request: ClaimRequest): Promise<unknown> {
     const { hashes, fingerprints, batchId, attempt } = request;
-    const parameters = ["1", prefix, hashes, fingerprints, batchId, attempt, ...numbers];
+    return evaluate(script, ["1", prefix, hashes, fingerprints, batchId, attempt, ...numbers]);
+  }
+
+  async function evaluate(
+    script: ClaimScript,
+    parameters: readonly (string | Uint8Array)[],
+  ): Promise<unknown> {
     try {
       return await send("EVALSHA", [script.sha, ...parameters]);
     } catch (error) {
@@ -75,6 +88,10 @@ export function createRedisClaims(options: RedisClaimsOptions): ClaimStore {
     claim: async (request) => readFound(await run(claimScripts.claim, request), request),
     settle: async (request) => void (await run(claimScripts.settle, request)),
     release: async (request) => void (await run(claimScripts.release, request)),
+    async count(name, events, untilMs) {
+      const counter = Buffer.concat([prefix, Buffer.from(`count:${name}`)]);
+      return readSum(await evaluate(claimScripts.count, ["1", counter, String(events), String(untilMs)]));
+    },
     health: () =>
       evictionOf((command, ...parameters) =>
         send(command, parameters).catch((error: unknown) => {

@@ -101,6 +101,15 @@ end
 return 'OK'
 `;
 
+// KEYS[1] is the counter; ARGV what is added, and when it is gone.
+const count = `
+local events = tonumber(ARGV[1])
+if events == 0 then return tonumber(redis.call('GET', KEYS[1]) or 0) end
+local sum = redis.call('INCRBY', KEYS[1], events)
+if sum == events then redis.call('PEXPIREAT', KEYS[1], ARGV[2]) end
+return sum
+`;
+
 /** A script and the name by which EVALSHA knows it. */
 export interface ClaimScript {
   lua: string;
@@ -108,10 +117,11 @@ export interface ClaimScript {
 }
 
 /** The script of each call of the port. */
-export const claimScripts: Readonly<Record<"claim" | "settle" | "release", ClaimScript>> = {
+export const claimScripts: Readonly<Record<"claim" | "settle" | "release" | "count", ClaimScript>> = {
   claim: named(claim),
   settle: named(settle),
   release: named(release),
+  count: named(count),
 };
 
 /** The numbers that follow a request's four blobs, for blobs whose bytes are `scale` characters each. */
@@ -127,6 +137,13 @@ export function readFound(answer: unknown, request: ClaimRequest): Uint8Array {
     throw new Error("the claims answered for another number of keys");
   }
   return Uint8Array.from({ length: request.count }, (_, at) => answer.charCodeAt(at) - 48);
+}
+
+/** What the counter's script answered. Throws where that is no number. */
+export function readSum(answer: unknown): number {
+  const sum = Number(answer);
+  if (Number.isSafeInteger(sum)) return sum;
+  throw new Error("the claims answered no number");
 }
 
 function named(lua: string): ClaimScript {

@@ -41,6 +41,7 @@ export function createSqliteClaims(options: SqliteClaimsOptions): ClaimStore {
     claim: async (request) => (await run(callKind.claim, request))!,
     settle: async (request) => void (await run(callKind.settle, request)),
     release: async (request) => void (await run(callKind.release, request)),
+    count: async (name, events, untilMs) => journal.count(name, events, untilMs, clock.now()),
     health: async () => ({ evicts: false, detail: "in a file" }),
     close: async () => journal.close(),
   };

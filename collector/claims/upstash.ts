@@ -4,7 +4,14 @@ import { toHex } from "../../shared/event/bytes.ts";
 import { claimDeadlineMs } from "../../shared/limits.ts";
 import type { ClaimPrefix, ClaimRequest, ClaimStore } from "./claims.ts";
 import { evictionOf } from "./eviction.ts";
-import { type ClaimScript, type ClaimTimes, claimScripts, readFound, scriptNumbers } from "./scripts.ts";
+import {
+  type ClaimScript,
+  type ClaimTimes,
+  claimScripts,
+  readFound,
+  readSum,
+  scriptNumbers,
+} from "./scripts.ts";
 
 export interface UpstashClaimsOptions extends ClaimTimes {
   /** The database's address, with its REST token as the password: https://:token@name.upstash.io. */
@@ -38,15 +45,18 @@ export function createUpstashClaims(options: UpstashClaimsOptions): ClaimStore {
     signal: () => AbortSignal.timeout(deadlineMs),
   });
 
-  async function run(script: ClaimScript, request: ClaimRequest): Promise<unknown> {
+  function run(script: ClaimScript, request: ClaimRequest): Promise<unknown> {
     const { hashes, fingerprints, batchId, attempt } = request;
-    const parameters = [...[hashes, fingerprints, batchId, attempt].map(hexOf), ...numbers];
+    return evaluate(script, prefix, [...[hashes, fingerprints, batchId, attempt].map(hexOf), ...numbers]);
+  }
+
+  async function evaluate(script: ClaimScript, key: string, parameters: string[]): Promise<unknown> {
     try {
-      return await redis.evalsha(script.sha, [prefix], parameters);
+      return await redis.evalsha(script.sha, [key], parameters);
     } catch (error) {
       if (!/NOSCRIPT/.test(String(error))) throw withoutBody(error);
     }
-    return await redis.eval(script.lua, [prefix], parameters).catch((error: unknown) => {
+    return await redis.eval(script.lua, [key], parameters).catch((error: unknown) => {
       throw withoutBody(error);
     });
   }
@@ -55,6 +65,10 @@ export function createUpstashClaims(options: UpstashClaimsOptions): ClaimStore {
     claim: async (request) => readFound(await run(claimScripts.claim, request), request),
     settle: async (request) => void (await run(claimScripts.settle, request)),
     release: async (request) => void (await run(claimScripts.release, request)),
+    async count(name, events, untilMs) {
+      const parameters = [String(events), String(untilMs)];
+      return readSum(await evaluate(claimScripts.count, `${prefix}count:${name}`, parameters));
+    },
     health: () =>
       evictionOf((...command) =>
         redis.exec<unknown>(command).catch((error: unknown) => {

@@ -5,6 +5,7 @@ export const noClaims: ClaimStore = {
   claim: async ({ count }) => new Uint8Array(count),
   settle: async () => {},
   release: async () => {},
+  count: async () => 0,
   health: async () => ({ evicts: false, detail: "none" }),
   close: async () => {},
 };

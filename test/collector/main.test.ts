@@ -81,6 +81,7 @@ describe("a collector", () => {
       claim: down,
       settle: down,
       release: down,
+      count: down,
       health: down,
       close: async () => {},
     };

@@ -71,6 +71,7 @@ export function createClaimServer(schedule: Schedule, twist: Twist): ClaimServer
         claim: (request: ClaimRequest) => ask(() => claims.claim(request)),
         settle: (request: ClaimRequest) => ask(() => claims.settle(request)),
         release: (request: ClaimRequest) => ask(() => claims.release(request)),
+        count: (name, events, untilMs) => ask(() => claims.count(name, events, untilMs)),
         health: () => claims.health(),
         close: async () => {},
       };
