@@ -4,6 +4,7 @@ import type { Dialect } from "./dialect.ts";
 import type { Door } from "./door.ts";
 import { growthEventDoor } from "./growth-event.ts";
 import { native, nativeDoor } from "./native.ts";
+import { type PosthogOutside, posthogDoor } from "./posthog-door.ts";
 import { type Afterwards, segmentDoors } from "./segment-door.ts";
 import { snowplowDoor } from "./snowplow-door.ts";
 
@@ -11,12 +12,13 @@ import { snowplowDoor } from "./snowplow-door.ts";
 export interface Outside {
   /** After a request of Segment's clients was answered. */
   segment?: Afterwards | undefined;
+  posthog?: PosthogOutside | undefined;
 }
 
 export function createDoors(outside: Outside = {}): readonly Door[] {
   const own = [nativeDoor, growthEventDoor];
   const others = [cloudEventsDoor, openMeterDoor, snowplowDoor];
-  return [...own, ...segmentDoors(outside.segment), ...others];
+  return [...own, ...segmentDoors(outside.segment), posthogDoor(outside.posthog), ...others];
 }
 
 export const doors: readonly Door[] = createDoors();
