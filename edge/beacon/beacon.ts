@@ -1,14 +1,13 @@
 // The beacon: one function that takes commands, and never throws into the page.
 import { view, watch } from "./page.ts";
-import { claim, claimQueues, openQueue, record } from "./queue.ts";
+import { claimQueues, openQueue, record } from "./queue.ts";
 import { schedule } from "./send.ts";
 import type { BeaconCommand, BeaconOptions, Fields } from "./types.ts";
-import { attempt, choose, forgetVisitor, isAllowed, nameVisitor, openVisitor, options } from "./visitor.ts";
+import { attempt, choose, forgetVisitor, isAllowed, openVisitor, options, visit } from "./visitor.ts";
 
 export type { BeaconCommand, BeaconOptions, Fields } from "./types.ts";
 
-/** Commands that came before `init`; a page that never begins keeps no more of them. */
-const earlyMax = 1_000;
+/** Commands that came before `init`. */
 let early: BeaconCommand[] | undefined = [];
 let isWatched = false;
 
@@ -21,7 +20,8 @@ export function weir(...command: BeaconCommand): void {
   attempt(() => {
     if (!early) run(command);
     else if (command[0] === "init") begin(command[1], early);
-    else if (early.length < earlyMax) early.push(command);
+    // A page that never begins keeps no more.
+    else if (early.length < 1_000) early.push(command);
   });
 }
 
@@ -32,7 +32,6 @@ function begin(given: BeaconOptions, waiting: readonly BeaconCommand[]): void {
   for (const command of waiting) attempt(() => run(command));
   watch();
   isWatched = true;
-  claim();
   claimQueues();
 }
 
@@ -40,11 +39,11 @@ function run([name, first, second, third]: BeaconCommand): void {
   if (name === "track") record(String(first), second as Fields, third);
   if (name === "page") view(first as Fields, second as Fields);
   if (name === "identify") {
-    if (isAllowed()) nameVisitor(String(first));
+    if (isAllowed()) visit(Date.now(), true, String(first));
     record(name, second as Fields);
   }
-  if (name === "consent") consent(first as string);
-  if (name === "opt_in" || name === "opt_out") consent(name);
+  const choice = name === "consent" ? first : name;
+  if (choice === "opt_in" || choice === "opt_out") consent(choice);
   if (name === "reset") forgetVisitor();
 }
 

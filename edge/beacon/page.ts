@@ -1,17 +1,14 @@
 // What a page tells by itself: views, time spent, marked clicks, and that it is being left.
-import { claim, claimQueues, record, releaseQueues } from "./queue.ts";
-import { retryNow, sendBeforeLeaving } from "./send.ts";
+import { claimQueues, record, releaseQueues } from "./queue.ts";
+import { retryNow, send } from "./send.ts";
 import type { Fields } from "./types.ts";
 import { attempt, options } from "./visitor.ts";
-
-/** Less is told with the next part. */
-const engagedMsMin = 100;
 
 let shown = "";
 let referrer = "";
 let engagedMs = 0;
-/** When the page began to be looked at, by its own clock; NaN while it is not. */
-let since = Number.NaN;
+/** When the page began to be looked at, by its own clock; 0 while it is not. */
+let since = 0;
 
 /** Records a view of the page as it is now. */
 export function view(payload?: Fields, context?: Fields): void {
@@ -29,32 +26,31 @@ export function view(payload?: Fields, context?: Fields): void {
 export function watch(): void {
   referrer = document.referrer;
   const isAutomatic = options.auto !== "off";
-  on(window, "pagehide", () => {
+  on("pagehide", () => {
     leave(isAutomatic);
     releaseQueues();
   });
-  on(document, "visibilitychange", () => {
-    if (document.visibilityState === "hidden") leave(isAutomatic);
+  on("visibilitychange", () => {
+    if (document.hidden) leave(isAutomatic);
     else claimQueues();
     measure();
   });
-  on(window, "pageshow", (event) => {
+  on("pageshow", (event) => {
     if (!(event as PageTransitionEvent).persisted) return;
-    claim();
     claimQueues();
     measure();
     if (isAutomatic) view();
   });
-  on(window, "online", retryNow);
+  on("online", retryNow);
   if (!isAutomatic) return;
-  for (const name of ["focus", "blur"]) on(window, name, measure);
-  on(document, "click", click);
+  for (const name of ["focus", "blur"]) on(name, measure);
+  on("click", click);
   if (options.spa !== "off") followRoutes();
   const begin = (): void => {
     measure();
     view();
   };
-  if ((document as { prerendering?: boolean }).prerendering) on(document, "prerenderingchange", begin);
+  if ((document as { prerendering?: boolean }).prerendering) on("prerenderingchange", begin);
   else begin();
 }
 
@@ -68,8 +64,8 @@ function followRoutes(): void {
       soon();
     };
   }
-  on(window, "popstate", soon);
-  on(window, "hashchange", soon);
+  on("popstate", soon);
+  on("hashchange", soon);
 }
 
 function followRoute(): void {
@@ -86,20 +82,22 @@ function leave(isAutomatic: boolean): void {
     if (options.spa !== "off") followRoute();
     tellEngagement();
   }
-  sendBeforeLeaving();
+  void send(true);
 }
 
 /** Adds the time since the last look: a page counts while it is seen and has the focus. */
 function measure(): void {
   const now = performance.now();
-  engagedMs += now - since || 0;
-  since = document.visibilityState === "visible" && document.hasFocus() ? now : Number.NaN;
+  if (since) engagedMs += now - since;
+  since = !document.hidden && document.hasFocus() ? now : 0;
 }
 
 function tellEngagement(): void {
   measure();
+  // Less is told with the next part.
+  const engagedMsMin = 100;
   if (engagedMs < engagedMsMin) return;
-  record("engagement", { engaged_ms: Math.round(engagedMs), path: shown }, {}, true);
+  record("engagement", { engaged_ms: Math.round(engagedMs), path: shown });
   engagedMs = 0;
 }
 
@@ -115,6 +113,7 @@ function click(event: Event): void {
   record(type!, rest);
 }
 
-function on(target: EventTarget, name: string, listen: (event: Event) => void): void {
-  target.addEventListener(name, (event) => attempt(() => listen(event)), true);
+// Captured at the window, every event of the page comes by.
+function on(name: string, listen: (event: Event) => void): void {
+  addEventListener(name, (event) => attempt(() => listen(event)), true);
 }

@@ -1,16 +1,20 @@
 // What is recorded and not yet acknowledged: written ahead to local storage, one key an event.
 import type { Fields } from "./types.ts";
-import { attempt, circumstances, isAllowed, prefix, randomName, storage, visit } from "./visitor.ts";
+import {
+  attempt,
+  circumstances,
+  isAllowed,
+  isLasting,
+  prefix,
+  randomName,
+  storage,
+  visit,
+} from "./visitor.ts";
 
 /** A request's body; browsers let pages that are left send 64 KiB in all. */
 export const bodyBytesMax = 60_000;
-/** One event, so that it fits a body with what is around it. */
-const eventBytesMax = 59_000;
-/** Characters waiting here, and in local storage: a fifth of the 5 million a site has there. */
+/** Characters waiting here: a fifth of the 5 million a site has in local storage. */
 const heldMax = 1_000_000;
-
-/** How long an event waits for others to share its request. */
-const gatherMs = 1_000;
 
 /** Texts of events by their names in local storage, oldest first; those of ended pages too. */
 export const pending = new Map<string, string>();
@@ -19,37 +23,41 @@ export const flying = new Set<string>();
 
 // A page's life is a stream: what two pages would have to agree on, a crash or a copied tab could break.
 let stream: string;
+/** The name of this page's queue: that of its lock, and what its events' names begin with. */
+let own: string;
 let seq = 0;
 let lost = 0;
 let held = 0;
-/** Characters in local storage that other pages wait with. */
-let heldElsewhere = 0;
-let isStored = true;
-/** The streams whose locks are held here, and what gives those free. */
-const claimed = new Set<string>();
-const releases: (() => void)[] = [];
+/** Whether the last event could be written ahead; the next one tells. */
+let isStored: boolean;
+/** Events of other pages in local storage when it was last looked through. */
+let elsewhere = 0;
+/** Whether the lock of this page's own queue was asked for. */
+let isClaimed = false;
+let releases: (() => void)[] = [];
 let changed: (delayMs: number) => void;
 
-const encoder = new TextEncoder();
-export const bytesOf = (text: string): number => encoder.encode(text).length;
+export const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 
 /** Begins a stream. `whenChanged` is told that there is something to send, and how long it may wait. */
 export function openQueue(whenChanged: (delayMs: number) => void): void {
   stream = randomName();
+  own = `${prefix}q:${stream}`;
+  isStored = isLasting;
   changed = whenChanged;
 }
 
 /** Records an event. What cannot be recorded is a number that is declared lost with the next event. */
-export function record(type: string, payload?: Fields, context?: Fields, isQuiet = false): void {
+export function record(type: string, payload?: Fields, context?: Fields): void {
   if (!isAllowed()) return;
   const now = Date.now();
-  const visitor = visit(now, !isQuiet);
+  const visitor = visit(now, type !== "engagement");
   for (const name of pending.keys()) {
     if (held <= heldMax) break;
     if (isOwn(name) && !flying.has(name)) giveUp(name);
   }
   seq += 1;
-  const write = (): string =>
+  const text = attempt(() =>
     JSON.stringify({
       timestamp: now,
       type,
@@ -65,18 +73,23 @@ export function record(type: string, payload?: Fields, context?: Fields, isQuiet
         lost: lost || undefined,
         queue: isStored ? undefined : "memory",
       },
-    });
-  let text = attempt(write) ?? "";
-  if (!text || bytesOf(text) > eventBytesMax) {
+    }),
+  );
+  // One event has to fit a body.
+  if (!text || encode(text).length > bodyBytesMax - 1_000) {
     lost += 1;
     return;
   }
-  const name = `${queuePrefix()}${stream}:${seq}`;
-  const wasStored = isStored;
-  isStored = store(name, text);
-  if (wasStored && !isStored) text = write();
+  const name = `${own}:${seq}`;
+  isStored = false;
+  // Of all pages together: a megabyte of usual events, a tenth of what a site has.
+  if (isLasting && elsewhere + pending.size < 2_000) {
+    attempt(() => {
+      storage[name] = text;
+      isStored = true;
+    });
+  }
   hold(name, text);
-  changed(held > bodyBytesMax ? 0 : gatherMs);
 }
 
 /** Drops an event that can never be delivered; one of our own is counted. */
@@ -89,71 +102,59 @@ export function giveUp(name: string): void {
 export function forget(name: string): void {
   held -= pending.get(name)?.length ?? 0;
   pending.delete(name);
-  attempt(() => storage?.removeItem(name));
+  delete storage[name];
 }
 
 /**
- * Takes over the queues of pages that ended: a page holds a lock of its stream's name while it lives.
+ * Takes over the queues of pages that ended: a page holds a lock of its queue's name while it lives.
  * Without locks every queue is taken, for what two pages send is one event to the edge.
  */
 export function claimQueues(): void {
-  const found = new Map<string, number>();
-  for (const name of Object.keys(storage ?? {})) {
-    if (!name.startsWith(queuePrefix()) || pending.has(name)) continue;
-    const owner = streamOf(name);
-    found.set(owner, (found.get(owner) ?? 0) + (storage?.getItem(name) ?? "").length);
+  const queues = new Map<string, string[]>(isClaimed ? [] : [[own, []]]);
+  isClaimed = true;
+  elsewhere = 0;
+  for (const name of Object.keys(storage)) {
+    if (!name.startsWith(`${prefix}q:`) || pending.has(name)) continue;
+    elsewhere += 1;
+    const queue = queueOf(name);
+    if (!queues.get(queue)?.push(name)) queues.set(queue, [name]);
   }
-  heldElsewhere = 0;
-  for (const [owner, size] of found) {
-    heldElsewhere += size;
-    if (claimed.has(owner)) take(owner);
-    else claim(owner, { ifAvailable: true });
-  }
+  queues.forEach(claim);
 }
 
-/** Holds the lock of this page's own queue, or of one that nobody holds, until the page is left. */
-export function claim(owner: string = stream, options: LockOptions = {}): void {
-  const { locks } = navigator;
-  if (!locks) {
-    take(owner);
-    return;
-  }
+/** The page is left: one that is kept to come back to would not be kept with a lock. */
+export function releaseQueues(): void {
+  for (const release of releases) release();
+  releases = [];
+  isClaimed = false;
+}
+
+function claim(names: readonly string[], queue: string): void {
   const whenHeld = (lock: Lock | null): Promise<void> | undefined => {
     if (!lock) return undefined;
-    claimed.add(owner);
-    take(owner);
+    names.forEach(take);
     return new Promise((release) => releases.push(release));
   };
-  locks.request(prefix + owner, options, whenHeld).catch(() => {});
+  // A page waits for its own queue, which another may hold for a moment.
+  if (navigator.locks)
+    navigator.locks.request(queue, { ifAvailable: queue !== own }, whenHeld).catch(() => {});
+  else names.forEach(take);
 }
 
-/** Gives the queues free: a page that is kept to come back to would not be kept with a lock. */
-export function releaseQueues(): void {
-  for (const release of releases.splice(0)) release();
-  claimed.clear();
-}
-
-function take(owner: string): void {
-  for (const name of Object.keys(storage ?? {})) {
-    if (!name.startsWith(queuePrefix() + owner) || pending.has(name) || held > heldMax / 2) continue;
-    const text = storage?.getItem(name);
-    // What is no event would have a whole request refused.
-    if (text && attempt(() => JSON.parse(text))) hold(name, text);
-    else forget(name);
-  }
-  if (pending.size > 0) changed(0);
+function take(name: string): void {
+  const text = storage[name]!;
+  if (held > heldMax / 2) return;
+  // What is no event would have a whole request refused.
+  if (attempt(() => JSON.parse(text))) hold(name, text);
+  else forget(name);
 }
 
 function hold(name: string, text: string): void {
   pending.set(name, text);
   held += text.length;
+  // An event waits a second for others to share its request.
+  changed(held > bodyBytesMax ? 0 : 1_000);
 }
 
-function store(name: string, text: string): boolean {
-  if (!storage || held + heldElsewhere > heldMax) return false;
-  return attempt(() => storage?.setItem(name, text) ?? true) ?? false;
-}
-
-const queuePrefix = (): string => `${prefix}q:`;
-const streamOf = (name: string): string => name.slice(queuePrefix().length).split(":")[0]!;
-const isOwn = (name: string): boolean => streamOf(name) === stream;
+const queueOf = (name: string): string => name.slice(0, name.lastIndexOf(":"));
+const isOwn = (name: string): boolean => queueOf(name) === own;

@@ -3,7 +3,7 @@ import { weir } from "./beacon.ts";
 import type { BeaconCommand, BeaconOptions } from "./types.ts";
 
 type Page = typeof globalThis & {
-  weir?: typeof weir & { q?: ArrayLike<unknown>[]; isLoaded?: boolean };
+  weir?: typeof weir & { q?: BeaconCommand[]; isLoaded?: boolean };
 };
 
 const page: Page = globalThis;
@@ -12,7 +12,7 @@ const calls = page.weir?.q ?? [];
 // A page that has the tag twice would tell everything twice.
 if (!page.weir?.isLoaded) {
   page.weir = Object.assign(weir, { isLoaded: true });
-  for (const call of calls) weir(...(Array.from(call) as BeaconCommand));
+  for (const call of calls) weir(...call);
   if (script?.dataset["key"]) {
     weir("init", { host: new URL(script.src).origin, ...(script.dataset as unknown as BeaconOptions) });
   }

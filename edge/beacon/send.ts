@@ -1,16 +1,6 @@
 // Sends what is pending, again and again until the edge has it or refuses it for good.
-import { bodyBytesMax, bytesOf, flying, forget, giveUp, pending } from "./queue.ts";
+import { bodyBytesMax, encode, flying, forget, giveUp, pending } from "./queue.ts";
 import { options } from "./visitor.ts";
-
-/** An attempt takes the edge 20 s at most; past this no answer is to be expected. */
-const answerMs = 30_000;
-const backoffMs = { first: 1_000, last: 60_000 };
-/** Any other 2xx is not the edge's: an answer of what stands in between acknowledges nothing. */
-const acknowledged = 202;
-/** Where the number stands in an event's text. */
-const timeAt = '{"timestamp":'.length;
-/** Below this, packing costs more than it saves. */
-const packBytesMin = 2_048;
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 let isSending = false;
@@ -21,17 +11,15 @@ let notBefore = 0;
 let outliving = 0;
 let leaves = 0;
 
-/** Sends within `delayMs`, or when a wait that the edge asked for is over. */
+/** Sends within `delayMs`, or when a wait is over that came from a failure. */
 export function schedule(delayMs: number): void {
-  if (delayMs === 0) clear();
-  if (timer || isSending) return;
-  timer = setTimeout(
-    () => {
-      clear();
-      void send();
-    },
-    Math.max(delayMs, notBefore - performance.now()),
-  );
+  if (!delayMs) clearTimeout(timer);
+  else if (timer) return;
+  const wait = (): void => {
+    timer = undefined;
+    void send();
+  };
+  timer = setTimeout(wait, Math.max(delayMs, notBefore - performance.now()));
 }
 
 /** The network is back: what failed without it says nothing of now. */
@@ -40,95 +28,83 @@ export function retryNow(): void {
   schedule(0);
 }
 
-/** Sends what it may before the page is hidden or gone: once, for what is under way is not sent again. */
-export function sendBeforeLeaving(): void {
-  leaves += 1;
-  const names = choose(bodyBytesMax - outliving);
-  if (names.length === 0) return;
-  const body = bodyOf(names);
-  // Browsers that end a page's requests with it have this; it tells nothing, so the events stay pending.
-  if (!("keepalive" in Request.prototype)) navigator.sendBeacon(address(), body);
-  else void deliver(names, body);
-}
-
-async function send(): Promise<void> {
-  const names = choose(bodyBytesMax);
-  if (isSending || names.length === 0) return;
-  isSending = true;
+/**
+ * Sends what fits one request and is not under way. A page that is left does so at once, without packing,
+ * and whatever else is going on; what is under way is not sent again, so that many events of leaving are one.
+ */
+export async function send(isLeaving?: boolean): Promise<void> {
+  if (isLeaving) leaves += 1;
+  else if (isSending) return;
   const before = leaves;
-  const text = bodyOf(names);
-  const body = bytesOf(text) < packBytesMin ? text : await pack(text).catch(() => text);
+  const names: string[] = [];
+  const texts: string[] = [];
+  let bytes = isLeaving ? outliving : 0;
+  // A clock that was set back leaves events ahead of it; told as the time of sending, the newest of them
+  // shows the edge how wrong the clock was.
+  let sentAt = Date.now();
+  for (const [name, text] of pending) {
+    if (flying.has(name)) continue;
+    bytes += encode(text).length + 1;
+    // A few hundred stay for what is around the events.
+    if (bytes > bodyBytesMax - 300) break;
+    names.push(name);
+    texts.push(text);
+    // Thirteen digits behind the name: every time from 2001 to 2286.
+    sentAt = Math.max(sentAt, +text.slice(13, 26) || 0);
+  }
+  if (names.length === 0) return;
+  // The key goes in the body, since a header would need a preflight.
+  const head = JSON.stringify({ write_key: options.key, sent_at: sentAt });
+  const body = encode(`${head.slice(0, -1)},"events":[${texts}]}`);
+  if (isLeaving) return deliver(names, body);
+  isSending = true;
+  // Below this, packing costs more than it saves.
+  const packed = body.length > 2_048 && (await pack(body).catch(() => {}));
   // Who was left while packing has sent it.
-  if (before === leaves) await deliver(names, body);
+  if (before === leaves) await deliver(names, packed || body);
   isSending = false;
   schedule(0);
 }
 
-/** Names of events that are not under way, oldest first, whose texts take less than `bytesMax`. */
-function choose(bytesMax: number): string[] {
-  const names: string[] = [];
-  let bytes = 300;
-  for (const [name, text] of pending) {
-    if (flying.has(name)) continue;
-    bytes += bytesOf(text) + 1;
-    if (bytes > bytesMax) break;
-    names.push(name);
-  }
-  return names;
-}
-
-/**
- * The key goes in the body, since a header would need a preflight. A clock that was set back leaves events
- * ahead of it; told as the time of sending, the newest of them shows the edge how wrong the clock was.
- */
-function bodyOf(names: readonly string[]): string {
-  const texts = names.map((name) => pending.get(name)!);
-  const times = texts.map((text) => Number.parseInt(text.slice(timeAt), 10) || 0);
-  const head = JSON.stringify({ write_key: options.key, sent_at: Math.max(Date.now(), ...times) });
-  return `${head.slice(0, -1)},"events":[${texts}]}`;
-}
-
 // The edge knows packed bytes by their beginning; a header would need a preflight here, too.
-const pack = async (text: string): Promise<Blob> =>
-  new Response(new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"))).blob();
+async function pack(plain: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = new Blob([plain]).stream().pipeThrough(new CompressionStream("gzip"));
+  return new Uint8Array(await new Response(packed).arrayBuffer());
+}
 
-async function deliver(names: readonly string[], body: string | Blob): Promise<void> {
-  const bytes = new Blob([body]).size;
+async function deliver(names: readonly string[], body: Uint8Array<ArrayBuffer>): Promise<void> {
+  const address = `${options.host ?? ""}/v1/events`;
   for (const name of names) flying.add(name);
-  outliving += bytes;
+  outliving += body.length;
   let status = 0;
   let waitMs = 0;
   try {
-    const response = await fetch(address(), {
+    const response = await fetch(address, {
       method: "POST",
       body,
       headers: { "content-type": "text/plain" },
       credentials: "omit",
       keepalive: outliving <= bodyBytesMax,
-      signal: AbortSignal.timeout?.(answerMs) ?? null,
+      // The edge itself gives up after 20 s; older browsers have no such signal, and an end of their own.
+      signal: AbortSignal.timeout?.(30_000) as AbortSignal,
     });
     status = response.status;
-    waitMs = waitOf(response.headers.get("retry-after") ?? "");
+    const wait = response.headers.get("retry-after")!;
+    // Seconds, or a date; an hour at most, for a timer takes no wait of many days.
+    waitMs = Math.min(Math.max(+wait * 1_000 || Date.parse(wait) - Date.now() || 0, 0), 3_600_000);
   } catch {}
-  outliving -= bytes;
+  outliving -= body.length;
   for (const name of names) flying.delete(name);
+  // Any other 2xx is not the edge's: an answer of what stands in between acknowledges nothing.
+  const acknowledged = 202;
   if (status === acknowledged) {
     failures = 0;
     names.forEach(forget);
   } else if (status >= 400 && status < 500 && ![408, 425, 429].includes(status)) names.forEach(giveUp);
   else {
-    const ceiling = Math.min(backoffMs.last, backoffMs.first * 2 ** failures++);
-    notBefore = performance.now() + waitMs + Math.random() * ceiling;
+    const backoffMs = 60_000;
+    const ceilingMs = Math.min(backoffMs, 1_000 * 2 ** failures++);
+    notBefore = performance.now() + waitMs + Math.random() * ceilingMs;
   }
   schedule(0);
-}
-
-/** Retry-After in ms: whole seconds, or a date. */
-const waitOf = (text: string): number => +text * 1_000 || Date.parse(text) - Date.now() || 0;
-
-const address = (): string => `${options.host ?? ""}/v1/events`;
-
-function clear(): void {
-  clearTimeout(timer);
-  timer = undefined;
 }

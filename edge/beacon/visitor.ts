@@ -18,17 +18,22 @@ interface Visitor {
 }
 
 export let options: BeaconOptions;
-/** Local storage, where there is one and it may be used. */
-export let storage: Storage | undefined;
 export let prefix: string;
-/** The latest values, for a page that may keep nothing. */
-const kept = new Map<string, string>();
+/** What the site's pages share: local storage, or an object of this page where there is none. */
+export let storage: Record<string, string>;
+/** Whether it outlives the page. */
+export let isLasting = false;
+/** Where the visitor is kept: in `storage`, until that takes no more. */
+let shelf: Record<string, string>;
 
 export function openVisitor(given: BeaconOptions): void {
   options = given;
   prefix = `weir:${given.key}:`;
+  shelf = storage = {};
   attempt(() => {
-    storage = localStorage;
+    // Null in some web views, where asking anything of it throws.
+    isLasting = localStorage.length >= 0;
+    shelf = storage = localStorage;
   });
 }
 
@@ -43,48 +48,41 @@ export function attempt<T>(work: () => T): T | undefined {
 
 /** 128 random bits; unlike `randomUUID` they are there on pages without TLS, too. */
 export const randomName = (): string =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte + 256).toString(16).slice(1)).join(
-    "",
-  );
+  Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-");
 
 const hasControl = (): boolean => !!(navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl;
 
-/** Whether events may be recorded. A choice made here goes before what the browser says for all sites. */
+/** Whether events may be recorded. A choice made here goes before what the browser says to all sites. */
 export function isAllowed(): boolean {
-  const choice = read("consent");
-  return (
-    choice === "opt_in" ||
-    (choice !== "opt_out" && options.consent !== "required" && !(hasControl() && options.gpc !== "off"))
-  );
+  const choice = shelf[`${prefix}consent`];
+  return choice
+    ? choice === "opt_in"
+    : options.consent !== "required" && (!hasControl() || options.gpc === "off");
 }
 
-/** Remembers a choice. Who leaves is forgotten; what was recorded before is still delivered. */
+/** Remembers a choice. Who opts out is forgotten; what was recorded before is still delivered. */
 export function choose(choice: string): void {
   keep("consent", choice);
   if (choice === "opt_out") forgetVisitor();
 }
 
 export function forgetVisitor(): void {
-  kept.delete("visitor");
-  attempt(() => storage?.removeItem(`${prefix}visitor`));
+  delete shelf[`${prefix}visitor`];
 }
 
-/** The visitor at `now` (epoch ms). Only what `renews` begins a new session when the old one has ended. */
-export function visit(now: number, renews: boolean): Visitor {
-  const visitor: Visitor = attempt(() => JSON.parse(read("visitor")!)) ?? { a: randomName() };
+/** The visitor at `now`, epoch ms. Only what `renews` begins a new session when the old one has ended. */
+export function visit(now: number, renews: boolean, userId?: string): Visitor {
+  const visitor: Visitor = attempt(() => JSON.parse(shelf[`${prefix}visitor`]!)) ?? { a: randomName() };
   const campaign = campaignOf();
-  const isOver = !(Math.abs(now - visitor.t!) < sessionIdleMs);
-  if (!visitor.s || (renews && isOver)) {
+  if (!visitor.s || (renews && !(Math.abs(now - visitor.t!) < sessionIdleMs))) {
     visitor.s = randomName();
     visitor.c = campaign;
-  } else if (campaign["utm_source"]) visitor.c = campaign;
+  }
+  if (campaign["utm_source"]) visitor.c = campaign;
+  if (userId) visitor.u = userId;
   visitor.t = now;
-  return keepVisitor(visitor);
-}
-
-/** Gives the visitor a user id. */
-export function nameVisitor(userId: string): void {
-  keepVisitor({ ...visit(Date.now(), true), u: userId });
+  keep("visitor", JSON.stringify(visitor));
+  return visitor;
 }
 
 /** What is true of every event of this page. */
@@ -95,7 +93,6 @@ export function circumstances(visitor: Visitor): Fields {
     browser: ["Firefox", "Edg", "OPR", "Chrome", "Safari"].find((name) => userAgent.includes(`${name}/`)),
     locale: language,
     path: location.pathname,
-    screen: `${screen.width}x${screen.height}`,
     webdriver: webdriver || undefined,
     gpc: hasControl() || undefined,
     ...visitor.c,
@@ -107,20 +104,16 @@ function campaignOf(): Fields {
   const { referrer } = document;
   if (referrer && !referrer.startsWith(location.origin)) campaign["referrer"] = referrer;
   new URLSearchParams(location.search).forEach((value, name) => {
-    if (name.startsWith("utm_")) campaign[name] = value.slice(0, 200);
+    if (name.startsWith("utm_")) campaign[name] = value;
   });
   return campaign;
 }
 
-function keepVisitor(visitor: Visitor): Visitor {
-  keep("visitor", JSON.stringify(visitor));
-  return visitor;
-}
-
-const read = (name: string): string | undefined =>
-  attempt(() => storage?.getItem(prefix + name)) ?? kept.get(name);
-
+// A shelf that is full would go on telling an old session.
 function keep(name: string, value: string): void {
-  kept.set(name, value);
-  attempt(() => storage?.setItem(prefix + name, value));
+  try {
+    shelf[prefix + name] = value;
+  } catch {
+    shelf = { ...shelf, [prefix + name]: value };
+  }
 }

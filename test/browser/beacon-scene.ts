@@ -127,7 +127,7 @@ export function trackActs(page: Page, count: number, from = 0): Promise<void> {
  */
 export const setVisibility = (page: Page, state: "hidden" | "visible"): Promise<void> =>
   page.evaluate((wanted) => {
-    Object.defineProperty(document, "visibilityState", { value: wanted, configurable: true });
+    Object.defineProperty(document, "hidden", { value: wanted === "hidden", configurable: true });
     document.dispatchEvent(new Event("visibilitychange"));
   }, state);
 

@@ -23,9 +23,9 @@ function findChromium(): string | undefined {
     .find((path) => existsSync(path));
 }
 
-/** Starts the browser; the caller closes it. */
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium()!, args: flags });
+/** Starts the browser; the caller closes it. `without` are flags that tests of the dashboard do with. */
+export function launch(without: string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: findChromium()!, args: flags, ignoreDefaultArgs: without });
 }
 
 /** `describe`, for a suite that stands on a browser. */
