@@ -277,6 +277,21 @@ export function claimsContract(name: string, start: () => Promise<ClaimsUnderTes
       });
     });
 
+    it("keep sums of what is added, by name and by log", async () => {
+      const prefix = bytes(8);
+      const [one, two] = [await open(prefix), await open(prefix)];
+      const other = await open();
+      const until = Date.now() + 60_000;
+      expect(await one.count("a", 0, until)).toBe(0);
+      expect(await one.count("a", 7, until)).toBe(7);
+      expect(await two.count("a", 500, until)).toBe(507);
+      expect(await one.count("a", 0, until)).toBe(507);
+      expect(await one.count("shop:ünï 1", 2, until)).toBe(2);
+      expect(await other.count("a", 0, until)).toBe(0);
+      const sums = await Promise.all([1, 1, 1, 1].map((events) => two.count("b", events, until)));
+      expect(sums.sort()).toEqual([1, 2, 3, 4]);
+    });
+
     it("does not forget by itself, and says so", async () => {
       const health = await (await open()).health();
       expect(health.evicts).toBe(false);
