@@ -96,11 +96,12 @@ export async function openProxy(edgeUrl: string): Promise<FaultProxy> {
     one: Seen,
     isCut: boolean,
   ): Promise<void> {
-    const { origin, "content-type": type, "if-none-match": known } = request.headers;
+    const { origin, authorization, "content-type": type, "if-none-match": known } = request.headers;
     const answered = await fetch(`${edgeUrl}${request.url}`, {
       method: request.method!,
       headers: {
         ...(origin && { origin }),
+        ...(authorization && { authorization }),
         ...(type && { "content-type": type }),
         ...(known && { "if-none-match": known }),
       },
