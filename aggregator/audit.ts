@@ -4,7 +4,7 @@ import type { ISql } from "postgres";
 /**
  * What is noted. `retry`, `retried`, `refused_again` and `discard` are of the quarantine, `restore` and `swap`
  * of a replay, `key` and `policy` of who may send and what is kept; `retried` and `refused_again` say how a
- * retry ended.
+ * retry ended; `acknowledge` of what a proof found amiss.
  */
 export const auditActions = [
   "retry",
@@ -17,6 +17,7 @@ export const auditActions = [
   "swap",
   "key",
   "policy",
+  "acknowledge",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 

@@ -14,6 +14,7 @@ import {
   releaseRecord,
 } from "./kept-records.ts";
 import { type LedgerWrites, type Tally, tally } from "./ledger/fold.ts";
+import { takeForgotten } from "./ledger/horizon.ts";
 import { applyBars, readBars } from "./lifecycle/bars.ts";
 import { markDays, noPartition } from "./marks.ts";
 import { lockMoved, settleMoved } from "./moved.ts";
@@ -37,6 +38,8 @@ export interface Sorted {
   fresh: DecodedRecord[];
   again: DecodedRecord[];
   reused: DecodedRecord[];
+  /** Records so old that the ledger may have counted their batch and forgotten its id. */
+  forgotten: DecodedRecord[];
 }
 
 /** What was written down. */
@@ -52,6 +55,8 @@ export interface Ground {
   log: LogIdentity;
   epochs: ReadonlyMap<number, bigint>;
   movedKey: bigint;
+  /** Epoch ms. */
+  now(): number;
   inserter: Inserter;
   ledger: LedgerWrites;
 }
@@ -68,7 +73,7 @@ export class BatchIdReusedError extends Error {
 
 /** Sorts records by batch; `digests` are those of batches known before, and learns the new ones. */
 export function sortRecords(records: readonly DecodedRecord[], digests: Map<string, string>): Sorted {
-  const sorted: Sorted = { fresh: [], again: [], reused: [] };
+  const sorted: Sorted = { fresh: [], again: [], reused: [], forgotten: [] };
   for (const decoded of records) {
     const known = digests.get(decoded.batchId);
     if (known === undefined) {
@@ -101,12 +106,19 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
     plan = await makePlan(sorted.fresh, plan.unwritable);
   }
   if (prepared.released !== undefined && sorted.reused.length > 0) throw new BatchIdReusedError();
+  // Who releases one has decided that it is to be counted.
+  const forgotten =
+    prepared.released === undefined ? await takeForgotten(tx, sorted.fresh, ground.now()) : [];
+  if (forgotten.length > 0) {
+    sorted = { ...sorted, fresh: sorted.fresh.filter((decoded) => !forgotten.includes(decoded)), forgotten };
+    plan = await makePlan(sorted.fresh, plan.unwritable);
+  }
   await applyBars(tx, plan, bars);
   await settleMoved(tx, plan, found);
   const way = await ground.inserter.insert(tx, plan);
   judgeByStored(plan);
   const noteRefused = await quarantineEvents(tx, sorted.fresh, plan);
-  await quarantineRecords(tx, ground.log, recordsToKeep(prepared.unreadable, sorted.reused));
+  await quarantineRecords(tx, ground.log, recordsToKeep(prepared.unreadable, sorted));
   await noteRetransmissions(tx, ground.log, sorted.again);
   await foldStreams(tx, sorted.fresh, plan, bars.hasRemovedStreams);
   await foldCanaries(tx, sorted.fresh);
@@ -132,10 +144,7 @@ export async function moveWithout(tx: TransactionSql, ground: Ground, span: Span
     values (${ground.log.id}, ${ground.log.topic}, ${partition}, ${String(from)}, ${String(to)})`;
 }
 
-function recordsToKeep(
-  unreadable: readonly UnreadableRecord[],
-  reused: readonly DecodedRecord[],
-): KeptRecord[] {
+function recordsToKeep(unreadable: readonly UnreadableRecord[], { reused, forgotten }: Sorted): KeptRecord[] {
   return [
     ...unreadable.map((place): KeptRecord => ({ place, reason: "record_unreadable", detail: place.detail })),
     ...reused.map(
@@ -143,6 +152,14 @@ function recordsToKeep(
         place: decoded,
         reason: "batch_id_reused",
         detail: `another batch is in the ledger as ${decoded.batchId}`,
+        decoded,
+      }),
+    ),
+    ...forgotten.map(
+      (decoded): KeptRecord => ({
+        place: decoded,
+        reason: "batch_too_old",
+        detail: `received at ${new Date(decoded.record.batch.receivedAt).toISOString()}: older than the batches whose ids are kept`,
         decoded,
       }),
     ),

@@ -83,6 +83,7 @@ export async function createWriter(options: WriterOptions): Promise<Writer> {
     log: identity,
     epochs,
     movedKey: 0n,
+    now: clock.now,
     inserter: options.inserter ?? createInserter(statementMs),
     ledger: options.ledger ?? ledgerWrites,
   };

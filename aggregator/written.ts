@@ -58,6 +58,7 @@ export function tellWritten(written: Written, seconds: number, meter: Meter, log
     alarm("record_unreadable", unreadable, meter, logger);
   }
   if (sorted.reused.length > 0) alarm("batch_id_reused", sorted.reused.length, meter, logger);
+  if (sorted.forgotten.length > 0) alarm("batch_too_old", sorted.forgotten.length, meter, logger);
   return sum;
 }
 

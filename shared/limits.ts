@@ -48,8 +48,10 @@ export const publishDeadlineMs: number = 10 * SECOND_MS;
 export const publishBytesMax: number = 64 * recordBytesMax;
 /** How long the log keeps a record, read or not. A file holds at most so many days of events. */
 export const logRetentionMs: number = 7 * DAY_MS;
+/** How long a spool, an edge's buffer or a resend may hold a batch back; a collector refuses an older one. */
+export const batchAgeMs: number = 7 * DAY_MS;
 /** Days a batch's id is known: those of the log, and as many for what a spool, an edge or a resend holds back. */
-export const ledgerDays: number = (2 * logRetentionMs) / DAY_MS;
+export const ledgerDays: number = (logRetentionMs + batchAgeMs) / DAY_MS;
 /** How far a batch's signature may lie from the collector's clock, either way. */
 export const signatureAgeMs: number = 5 * MINUTE_MS;
 

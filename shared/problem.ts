@@ -11,6 +11,7 @@ export const problems = {
   signature_expired: [401, "The batch's signature is too old", true],
   forbidden: [403, "The key has no right to this", false],
   not_found: [404, "There is nothing here", false],
+  batch_too_old: [410, "The batch was held back for too long", false],
   method_not_allowed: [405, "This path takes another method", false],
   body_too_large: [413, "The body is over its limit", false],
   too_many_events: [413, "The request holds more events than allowed", false],
@@ -60,6 +61,7 @@ export const quarantineReasons = [
   "event_unwritable",
   "record_unreadable",
   "batch_id_reused",
+  "batch_too_old",
 ] as const;
 
 export type QuarantineReason = (typeof quarantineReasons)[number];

@@ -16,6 +16,11 @@ export function reconcileText(answer: ReconcileAnswer): string {
     const sums = sumsText(group as unknown as Sums);
     return name === undefined ? sums : `${name}  ${sums}`;
   });
+  const entries = answer.entries.map(({ entry, what, acknowledged }) =>
+    acknowledged === null
+      ? `${entry}  ${what}`
+      : `${entry}  ${what}; acknowledged by ${acknowledged.actor}, ${acknowledged.at.toISOString()}: ${acknowledged.note}`,
+  );
   const faults = [
     answer.unreadable > 0
       ? `${number(answer.unreadable)} records or spools cannot be read; records of the log are kept whole`
@@ -23,7 +28,9 @@ export function reconcileText(answer: ReconcileAnswer): string {
     answer.reused > 0
       ? `${number(answer.reused)} records carry the id of another batch; they are kept whole`
       : "",
-    ...answer.unaccounted,
+    answer.too_old > 0
+      ? `${number(answer.too_old)} records came too late to be told from counted ones; they are kept whole`
+      : "",
     ...answer.unreadable_spools.map((why) => `a spool cannot be looked into: ${why}`),
     ...answer.checks
       .filter((check) => !check.ok)
@@ -34,7 +41,7 @@ export function reconcileText(answer: ReconcileAnswer): string {
       ? `report ${name}: nothing`
       : `report ${name}: ${rows.map((row) => JSON.stringify(row)).join(" ")}`,
   );
-  return [line, ...parts, ...faults.filter((fault) => fault !== ""), ...reports].join("\n");
+  return [line, ...parts, ...faults.filter((fault) => fault !== ""), ...entries, ...reports].join("\n");
 }
 
 function sumsText(sums: Sums): string {

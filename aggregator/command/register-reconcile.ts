@@ -3,9 +3,12 @@ import { type Command, Option } from "commander";
 import type { z } from "zod";
 import { systemClock } from "../../shared/clock.ts";
 import { exitCode, MisuseError, print, runCommand, untilStopped } from "../../shared/command.ts";
+import { acknowledgeEntries, type LedgerEntry } from "../ledger/entries.ts";
 import { reconcile } from "../ledger/reconcile.ts";
 import { proofSettings } from "../ledger/spools.ts";
 import { type LedgerAsked, ledgerParameters } from "../read/ledger.ts";
+import type { Store } from "../store/store.ts";
+import { actorOf } from "./actor.ts";
 import { reconcileText } from "./reconcile-text.ts";
 import type { AggregatorCommands } from "./register.ts";
 
@@ -20,6 +23,8 @@ interface Flags {
   watch?: true;
   every: string;
   keep?: true;
+  acknowledge: string[];
+  note?: string;
   json?: true;
 }
 
@@ -38,6 +43,13 @@ export function registerReconcile(program: Command, deps: AggregatorCommands): v
     .option("--watch", "look again and again; ends with 1 at the first look that does not hold")
     .option("--every <seconds>", "with --watch: seconds between two looks", "5")
     .option("--keep", "with --watch: go on where a look does not hold; the last one decides")
+    .option(
+      "--acknowledge <entry>",
+      "live with an entry named here: it stays counted, and is no fault any more; may be repeated",
+      collect,
+      [],
+    )
+    .option("--note <text>", "with --acknowledge: why; both go into the audit")
     .option("--json", "the result as one JSON object on the last line")
     .action((flags: Flags) => runCommand(() => run(deps, flags)));
 }
@@ -47,6 +59,7 @@ async function run(deps: AggregatorCommands, flags: Flags): Promise<number> {
   if (!(everyMs >= 100 && everyMs <= 86_400_000)) throw new MisuseError("--every: 0.1 to 86400 seconds");
   if (flags.keep === true && flags.watch !== true) throw new MisuseError("--keep goes with --watch");
   const asked = askedOf(flags);
+  checkNote(flags);
   const store = await deps.openStore();
   try {
     const reader = await (await deps.openLog()).reader();
@@ -56,7 +69,12 @@ async function run(deps: AggregatorCommands, flags: Flags): Promise<number> {
     if (flags.watch === true) void untilStopped().then(() => stop.abort());
     try {
       for (;;) {
-        const answer = await reconcile({ store, reader, ...settings, spools, asked, reports: flags.reports });
+        const prove = () => reconcile({ store, reader, ...settings, spools, asked, reports: flags.reports });
+        let answer = await prove();
+        if (flags.acknowledge.length > 0) {
+          await acknowledge(store, answer.entries, flags);
+          answer = await prove();
+        }
         print(flags.json === true, { ...answer }, () => reconcileText(answer));
         const code = answer.ok ? exitCode.fine : exitCode.failed;
         if (flags.watch !== true || (!answer.ok && flags.keep !== true)) return code;
@@ -71,7 +89,28 @@ async function run(deps: AggregatorCommands, flags: Flags): Promise<number> {
   }
 }
 
-const collect = (folder: string, all: string[]): string[] => [...all, folder];
+function checkNote({ acknowledge, note, watch }: Flags): void {
+  if (acknowledge.length > 0 && watch === true)
+    throw new MisuseError("--acknowledge does not go with --watch");
+  if (acknowledge.length > 0 && (note ?? "").trim() === "")
+    throw new MisuseError("--acknowledge wants a --note");
+  if (acknowledge.length === 0 && note !== undefined) throw new MisuseError("--note goes with --acknowledge");
+}
+
+async function acknowledge(
+  store: Store,
+  entries: readonly LedgerEntry[],
+  { acknowledge: names, note = "" }: Flags,
+): Promise<void> {
+  const meant = names.map((name) => {
+    const found = entries.find(({ entry }) => entry === name);
+    if (found === undefined) throw new MisuseError(`--acknowledge: no proof finds an entry ${name} now`);
+    return found;
+  });
+  await acknowledgeEntries(store, meant, { actor: actorOf(), note });
+}
+
+const collect = (one: string, all: string[]): string[] => [...all, one];
 
 // Without any of them nothing is shown part by part.
 function askedOf({ by, project, from, to, tz }: Flags): LedgerAsked | undefined {

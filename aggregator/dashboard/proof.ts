@@ -8,13 +8,15 @@ import { formatCount, formatMoment } from "./format.ts";
 export function tellProof(row: AnswerRow): string {
   const count = (name: string): string => formatCount(Number(row[name]));
   if (row["ok"] === true) {
-    return `${count("rows_present")} rows counted, 0 records lost, ${count("checks")} checks hold.`;
+    const known = row["acknowledged"] === 0 ? "" : ` (${count("acknowledged")} entries acknowledged)`;
+    return `${count("rows_present")} rows counted, ${count("lost")} records lost${known}, ${count("checks")} checks hold.`;
   }
   const troubles = [
     ...(row["lost"] === 0 ? [] : [`${count("lost")} records lost`]),
     ...(row["unaccounted"] === null ? [] : [`unaccounted for: ${row["unaccounted"]}`]),
     ...(row["unreadable"] === 0 ? [] : [`${count("unreadable")} records unreadable`]),
     ...(row["reused"] === 0 ? [] : [`${count("reused")} records under another batch's id`]),
+    ...(row["too_old"] === 0 ? [] : [`${count("too_old")} records that came too late`]),
     ...(row["broken"] === null ? [] : [`broken: ${row["broken"]}`]),
   ];
   return `${count("rows_present")} rows counted; ${troubles.join(", ")}.`;

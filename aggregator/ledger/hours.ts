@@ -3,6 +3,7 @@ import type { TransactionSql } from "postgres";
 import type { LogReader } from "../../shared/log/log.ts";
 import { readPositions } from "../fence.ts";
 import type { Store } from "../store/store.ts";
+import { moveHorizon } from "./horizon.ts";
 
 export interface FoldOptions {
   store: Store;
@@ -36,6 +37,7 @@ export async function foldStep({
       select pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.ledger_hours', 0)) as ours`;
     if (!leader.ours) return 0;
     const folded = await foldBatches(tx, before, rowsMax);
+    if (folded > 0) await moveHorizon(tx, before);
     return folded + (folded < rowsMax ? await foldFurther(tx, before, rowsMax - folded) : 0);
   })) as number;
 }

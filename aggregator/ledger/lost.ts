@@ -1,18 +1,13 @@
 // What is missed: records that a collector numbered and nobody has, and records that were kept apart.
 import type { TransactionSql } from "postgres";
-import type { LogIdentity } from "../../shared/log/log.ts";
+import { entryName, type Found } from "./entries.ts";
 import type { SeenReceipt } from "./in-flight.ts";
-
-/** `lost` counts records; `unaccounted` says, a sentence each, where nobody can know how many. */
-export interface Missed {
-  lost: number;
-  unaccounted: string[];
-}
 
 interface Run {
   lost: number;
   is_silent: boolean;
   collector: string;
+  start: string;
   started_at: Date;
 }
 
@@ -27,7 +22,7 @@ export async function missedReceipts(
   tx: TransactionSql,
   waiting: readonly SeenReceipt[],
   silentDays: number,
-): Promise<Missed> {
+): Promise<Found[]> {
   const runs = await tx<Run[]>`
     with told as (
       select collector, collector_start as start, collector_number as number,
@@ -69,7 +64,7 @@ export async function missedReceipts(
     )
     select *
     from (
-      select r.collector, to_timestamp(r.start / 1000.0) as started_at,
+      select r.collector, r.start::text as start, to_timestamp(r.start / 1000.0) as started_at,
         (r.lowest_open - (
           select coalesce(sum(upper(n) - lower(n)), 0)
           from unnest(
@@ -82,29 +77,31 @@ export async function missedReceipts(
       left join collector_runs f on f.collector = r.collector and f.collector_start = r.start
     ) counted
     where lost > 0 or is_silent`;
-  return {
-    lost: runs.reduce((sum, { lost }) => sum + lost, 0),
-    unaccounted: runs.filter(({ is_silent }) => is_silent).map(silentText),
-  };
+  return runs.flatMap((run) => [
+    ...(run.lost > 0 ? [foundOf(run, "numbers", run.lost)] : []),
+    ...(run.is_silent ? [foundOf(run, "silent", 0)] : []),
+  ]);
 }
 
-const silentText = ({ collector, started_at }: Run): string =>
-  `collector ${collector}, started ${started_at.toISOString()}, had a spool and has neither closed it nor come back`;
+function foundOf({ collector, start, started_at }: Run, kind: "numbers" | "silent", records: number): Found {
+  const run = `collector ${collector}, started ${started_at.toISOString()},`;
+  const what =
+    kind === "numbers"
+      ? `${run} numbered ${records} records that are nowhere`
+      : `${run} had a spool and has neither closed it nor come back`;
+  return { entry: entryName(kind, collector, start), kind, what, records };
+}
 
-/** Records that were written past and that nobody has discarded, and offsets that the log no longer had. */
+/** Records that were written past and kept whole, and that nobody has discarded. */
 export async function keptRecords(
   tx: TransactionSql,
-  log: LogIdentity,
-): Promise<{ unreadable: number; reused: number; holes: number }> {
-  const [row] = await tx<[{ unreadable: number; reused: number; holes: number }]>`
+): Promise<{ unreadable: number; reused: number; tooOld: number }> {
+  const [row] = await tx<[{ unreadable: number; reused: number; tooOld: number }]>`
     select
-      count(*) filter (where reason = 'record_unreadable' and discarded_at is null)::int as unreadable,
-      count(*) filter (where reason = 'batch_id_reused' and discarded_at is null)::int as reused,
-      (
-        select coalesce(sum(from_offset - to_offset), 0) from log_rewinds where log_id = ${log.id}
-      )::float8 + (
-        select coalesce(sum(to_offset - from_offset), 0) from log_holes where log_id = ${log.id}
-      )::float8 as holes
-    from quarantined_records`;
+      count(*) filter (where reason = 'record_unreadable')::int as unreadable,
+      count(*) filter (where reason = 'batch_id_reused')::int as reused,
+      count(*) filter (where reason = 'batch_too_old')::int as "tooOld"
+    from quarantined_records
+    where discarded_at is null`;
   return row;
 }

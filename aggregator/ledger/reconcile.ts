@@ -7,14 +7,14 @@ import { type LedgerAsked, ledgerRows, ledgerSpan, sumLedger } from "../read/led
 import type { AnswerRow } from "../read/question.ts";
 import type { Store } from "../store/store.ts";
 import { type CheckAnswer, type ReportAnswer, runChecks, runReports } from "./checks.ts";
+import { type EntryKind, type LedgerEntry, logEntries, withAcknowledgements } from "./entries.ts";
 import { type InFlight, type PartitionState, readInFlight, type UnwrittenBatch } from "./in-flight.ts";
 import { keptRecords, missedReceipts } from "./lost.ts";
-import { replacedLogs } from "./replaced.ts";
 import { type ProofSettings, readSpools, type Spooled } from "./spools.ts";
 
 /** received = stored + duplicate + quarantined + expired + erased + in_flight; all in events but `lost`. */
 export interface ReconcileAnswer {
-  /** Nothing lost, unaccounted for or unreadable, no record under another's batch id, and every check holds. */
+  /** No entry that is not acknowledged, nothing unreadable or kept apart, and every check holds. */
   ok: boolean;
   received: number;
   stored: number;
@@ -26,14 +26,18 @@ export interface ReconcileAnswer {
   in_flight: number;
   /** Records, not events: how many events they held nobody knows. */
   lost: number;
-  /** Where records may be missing and nobody knows how many, a sentence each. */
+  /** Where records may be missing and nobody knows how many, a sentence each, unless acknowledged. */
   unaccounted: string[];
+  /** What is behind both, acknowledged or not. */
+  entries: LedgerEntry[];
   /** Records and spools that cannot be read; records written past are kept whole. */
   unreadable: number;
   /** Spools that were to be looked into and could not be, with why. */
   unreadable_spools: string[];
   /** Records kept whole because another batch has their id. */
   reused: number;
+  /** Records kept whole because nobody can tell any more whether their batch was counted. */
+  too_old: number;
   /** Events whose identity may take two for one, or one for two. */
   weak: number;
   rows_present: number;
@@ -82,34 +86,43 @@ async function compare(
   const positions = await readPositions(tx, reader.identity);
   const sums = await sumWhole(tx);
   const inFlight = await readInFlight(reader, positions);
-  const [waiting, missed, kept, replaced, checks] = [
+  const [waiting, kept, entries, checks] = [
     await withoutRow(tx, new Map([...spooled.batches, ...inFlight.batches])),
-    await missedReceipts(tx, [...spooled.receipts, ...inFlight.receipts], silentDays),
-    await keptRecords(tx, reader.identity),
-    await replacedLogs(tx, reader.identity),
+    await keptRecords(tx),
+    await withAcknowledgements(tx, [
+      ...(await missedReceipts(tx, [...spooled.receipts, ...inFlight.receipts], silentDays)),
+      ...(await logEntries(tx, reader.identity)),
+    ]),
     await runChecks(tx),
   ];
-  const lost = Math.max(missed.lost, kept.holes + Number(inFlight.missing));
+  // What the log lacks, its collectors miss too; what was cut off of it may have been read before.
+  const missing = Number(inFlight.missing);
+  const lost = Math.max(recordsOf(entries, "numbers"), recordsOf(entries, "hole", "shorter") + missing);
   const unreadable = kept.unreadable + inFlight.unreadable + spooled.unreadable;
   const unwritten = waiting.reduce((sum, { events }) => sum + events, 0);
-  const unaccounted = [...missed.unaccounted, ...replaced];
-  const isSound = [lost, unaccounted.length, unreadable, kept.reused].every((count) => count === 0);
+  const open = entries.filter(({ acknowledged }) => acknowledged === null);
+  const isSound = [open.length, missing, unreadable, kept.reused, kept.tooOld].every((count) => count === 0);
   return {
     ok: isSound && checks.every((check) => check.ok),
     ...sums,
     received: sums.received + unwritten,
     in_flight: unwritten,
     lost,
-    unaccounted,
+    unaccounted: open.filter(({ records }) => records === 0).map(({ what }) => what),
+    entries,
     unreadable,
     unreadable_spools: spooled.places,
     reused: kept.reused,
+    too_old: kept.tooOld,
     partitions: inFlight.partitions,
     checks,
     groups: asked === undefined ? [] : await groupsOf(tx, asked, waiting),
     reports: reports === true ? await runReports(tx) : [],
   };
 }
+
+const recordsOf = (entries: readonly LedgerEntry[], ...kinds: readonly EntryKind[]): number =>
+  entries.reduce((sum, { kind, records }) => sum + (kinds.includes(kind) ? records : 0), 0);
 
 type Sums = Pick<
   ReconcileAnswer,

@@ -1,5 +1,5 @@
 // Logs that were made anew under the same name: entered when the new one is first opened.
-import type { Sql, TransactionSql } from "postgres";
+import type { Sql } from "postgres";
 import type { LogIdentity } from "../../shared/log/log.ts";
 
 /**
@@ -20,15 +20,4 @@ export async function noteReplaced(sql: Sql, log: LogIdentity): Promise<string[]
     on conflict do nothing
     returning log_id`;
   return rows.map((row) => String(row["log_id"]));
-}
-
-/** The same in sentences. */
-export async function replacedLogs(tx: TransactionSql, log: LogIdentity): Promise<string[]> {
-  const rows = await tx<{ log_id: string; replaced_by: string; noted_at: Date }[]>`
-    select log_id, replaced_by, noted_at from log_replacements where topic = ${log.topic} order by noted_at`;
-  return rows.map(
-    ({ log_id, replaced_by, noted_at }) =>
-      `the log ${log_id} was made anew as ${replaced_by}, seen ${noted_at.toISOString()}; ` +
-      "what it held that was not written yet is unknown",
-  );
 }

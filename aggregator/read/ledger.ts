@@ -2,8 +2,8 @@
 import type { Sql, TransactionSql } from "postgres";
 import { z } from "zod";
 import type { LogIdentity } from "../../shared/log/log.ts";
+import { logEntries, withAcknowledgements } from "../ledger/entries.ts";
 import { keptRecords } from "../ledger/lost.ts";
-import { replacedLogs } from "../ledger/replaced.ts";
 import type { WaitingRecord } from "./in-flight.ts";
 import { type Bound, sharedParameters } from "./parameters.ts";
 import { type AnswerRow, rowLimit } from "./question.ts";
@@ -133,14 +133,20 @@ export async function newestStored(tx: TransactionSql, asked: LedgerAsked): Prom
   return row!.ms;
 }
 
-/** What the writer had to leave apart, in words: none of it is an event that anything can count. */
+/** What the writer had to leave apart and nobody has acknowledged, in words: nothing that can be counted. */
 export async function leftApart(tx: TransactionSql, identity: LogIdentity): Promise<string[]> {
-  const { unreadable, reused, holes } = await keptRecords(tx, identity);
+  const { unreadable, reused, tooOld } = await keptRecords(tx);
+  const entries = await withAcknowledgements(tx, await logEntries(tx, identity));
+  const open = entries.filter(({ acknowledged }) => acknowledged === null);
+  const missing = open.reduce((sum, { records }) => sum + records, 0);
   return [
     ...(unreadable > 0 ? [`${unreadable} records kept whole, since they cannot be read`] : []),
     ...(reused > 0 ? [`${reused} records kept whole, since another batch has their id`] : []),
-    ...(holes > 0 ? [`${holes} records missing in the log`] : []),
-    ...(await replacedLogs(tx, identity)),
+    ...(tooOld > 0
+      ? [`${tooOld} records kept whole, since they came too late to be told from counted ones`]
+      : []),
+    ...(missing > 0 ? [`${missing} records missing in the log`] : []),
+    ...open.filter(({ kind }) => kind === "replaced").map(({ what }) => what),
   ];
 }
 

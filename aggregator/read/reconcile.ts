@@ -24,6 +24,8 @@ export const reconcileRow = z.object({
   unaccounted: z.string().nullable().describe("Where records may be missing and nobody knows how many"),
   unreadable: count,
   reused: count.describe("Records under another batch's id, kept whole"),
+  too_old: count.describe("Records kept whole, since they came too late to be told from counted ones"),
+  acknowledged: count.describe("Entries that somebody has acknowledged: counted, and no fault any more"),
   weak: count,
   rows_present: count.describe("Rows counted in the events table"),
   checks: count.describe("Invariants that were checked"),
@@ -42,11 +44,19 @@ export async function askReconcile(store: Store, reader: LogReader, proof?: Proo
       reports: ____,
       unreadable_spools: ___,
       unaccounted,
+      entries,
       ...counts
     } = answer;
     const broken = checks.filter((check) => !check.ok).map((check) => check.name);
+    const acknowledged = entries.filter((entry) => entry.acknowledged !== null).length;
     const missing = unaccounted.join("; ") || null;
-    const row = { ...counts, unaccounted: missing, checks: checks.length, broken: broken.join(", ") || null };
+    const row = {
+      ...counts,
+      unaccounted: missing,
+      checks: checks.length,
+      acknowledged,
+      broken: broken.join(", ") || null,
+    };
     return { data: [row], meta: { from: null, to: null, as_of, watermark: null } };
   } catch (error) {
     throw asProblem(error);

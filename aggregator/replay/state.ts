@@ -15,6 +15,7 @@ const rebuilt: ReadonlySet<string> = new Set([
   "events",
   "ledger",
   "ledger_folded",
+  "ledger_horizon",
   "ledger_hours",
   "ledger_retransmissions",
   "log_holes",

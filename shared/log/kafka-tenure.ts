@@ -126,14 +126,6 @@ export function createTenure({
     return true;
   }
 
-  // Another leader may never have had what was read last, and has other records there: the owner sees the
-  // record before once more.
-  function goBackOne(partition: number, expected: bigint): void {
-    leaders.delete(partition);
-    next.set(partition, expected - 1n);
-    seek?.(partition, expected - 1n);
-  }
-
   async function write(partition: number, records: ReadRecord[]): Promise<boolean> {
     const work = Promise.resolve(handler.deliver(partition, records));
     writing.add(work);
@@ -167,7 +159,11 @@ export function createTenure({
       if (isJump(partition, expected, from)) return "moved";
       const before = leaders.get(partition);
       if (before !== undefined && first !== undefined && first !== before) {
-        goBackOne(partition, expected);
+        // That one may never have had what was read last, and has other records there: the owner sees the
+        // record before once more.
+        leaders.delete(partition);
+        next.set(partition, expected - 1n);
+        seek?.(partition, expected - 1n);
         return "not_ready";
       }
       if (!(await write(partition, records))) return "failed";

@@ -4,14 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startConsume } from "../../aggregator/consume.ts";
+import { decodeRecord, isDecoded } from "../../aggregator/decode.ts";
 import { startFolding } from "../../aggregator/ledger/folding.ts";
 import { foldStep } from "../../aggregator/ledger/hours.ts";
 import { reconcile } from "../../aggregator/ledger/reconcile.ts";
+import { retryRecords } from "../../aggregator/quarantine/records.ts";
 import { createLedgerQuestion } from "../../aggregator/read/ask-ledger.ts";
 import { ledgerParameters } from "../../aggregator/read/ledger.ts";
 import type { Store } from "../../aggregator/store/store.ts";
-import { systemClock } from "../../shared/clock.ts";
-import type { Log, LogReader } from "../../shared/log/log.ts";
+import { type Clock, systemClock } from "../../shared/clock.ts";
+import type { Log, LogReader, ReadRecord } from "../../shared/log/log.ts";
 import { memoryLog } from "../../shared/log/memory.ts";
 import { silentLogger } from "../../shared/logger.ts";
 import { silentMeter } from "../../shared/meter.ts";
@@ -41,7 +43,7 @@ describe("the ledger's hours", () => {
   beforeEach(async () => {
     await store.sql`
       truncate events, ledger, ledger_retransmissions, ledger_hours, ledger_folded, collector_runs, log_positions,
-        quarantine, quarantined_records, marks`;
+        quarantine, quarantined_records, ledger_horizon, marks`;
     log = memoryLog(new Map(), { topic: "events", partitions: 2 });
     await log.create();
     reader = await log.reader();
@@ -80,10 +82,16 @@ describe("the ledger's hours", () => {
       await producer.publish(at % 2, record);
       if (at % 4 === 0) await producer.publish(at % 2, record);
     }
-    const consume = await startConsume({ ...parts, store, consumer: await log.consumer("g") });
-    await until("all is written", 20_000, async () => (await reconcile({ store, reader })).in_flight === 0);
-    await consume.close();
     await producer.close();
+    await write(systemClock);
+  };
+  const write = async (clock: Clock): Promise<void> => {
+    const consume = await startConsume({ ...parts, clock, store, consumer: await log.consumer("g") });
+    await until("all is written", 20_000, async () => {
+      const { partitions } = await reconcile({ store, reader });
+      return partitions.every(({ next_offset, log_end }) => next_offset === log_end);
+    });
+    await consume.close();
   };
   const fold = (rowsMax?: number) => foldStep({ store, reader, days, nowMs: later(), rowsMax });
   const answers = async () => {
@@ -138,6 +146,41 @@ describe("the ledger's hours", () => {
     await producer.close();
     expect(await fold()).toBe(0);
     expect(await countRows(store, "ledger")).toBe(10);
+  });
+
+  it("are never counted twice: a copy of a folded batch is kept apart until somebody decides", async () => {
+    expect(await fold(3)).toBe(3);
+    const known = new Set(
+      (await store.sql`select batch_id from ledger`).map((row) => String(row["batch_id"])),
+    );
+    const before = await reconcile({ store, reader });
+    const copies: ReadRecord[] = [];
+    for (const [partition, { end }] of await reader.ranges()) {
+      for await (const copy of reader.read(partition, 0n, end)) copies.push(copy);
+    }
+    const forgotten = copies.filter((copy) => {
+      const read = decodeRecord(0, copy);
+      return isDecoded(read) && !known.has(read.batchId);
+    });
+    const producer = await log.producer();
+    for (const copy of copies) await producer.publish(1, copy.value);
+    await producer.publish(1, recordOf([{ name: "young" }], { receivedAt: later() - hour }));
+    await producer.close();
+    await write({ ...systemClock, now: later });
+    const kept = { ok: false, too_old: forgotten.length, received: before.received + 1 };
+    expect(await reconcile({ store, reader })).toMatchObject({ ...kept, stored: before.stored + 1 });
+    const rows = await store.sql`select record_id, reason from quarantined_records`;
+    expect(new Set(rows.map((row) => row["reason"]))).toEqual(new Set(["batch_too_old"]));
+    expect(rows).toHaveLength(forgotten.length);
+    const ids = rows.map((row) => `r${row["record_id"]}`);
+    const answer = await retryRecords(
+      { ...parts, store },
+      { selection: { ids }, asNew: false, actor: "test" },
+    );
+    expect(answer.stored).toBe(0);
+    const after = await reconcile({ store, reader });
+    expect(after).toMatchObject({ too_old: 0, stored: before.stored + 1 });
+    expect(after.checks.filter(({ ok }) => !ok)).toEqual([]);
   });
 
   it("are made by themselves, and no batch that is young", async () => {

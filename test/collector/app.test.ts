@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { createMemoryClaims } from "../../collector/claims/memory.ts";
 import { type RunningCollector, startCollector } from "../../collector/main.ts";
-import { recordBytesMax, signatureAgeMs } from "../../shared/limits.ts";
+import { batchAgeMs, recordBytesMax, signatureAgeMs } from "../../shared/limits.ts";
 import { silentLogger } from "../../shared/logger.ts";
 import type { Problem } from "../../shared/problem.ts";
 import { createPrometheus } from "../../shared/telemetry/prometheus.ts";
@@ -128,6 +128,17 @@ describe("refused is a batch", () => {
     }
     const signature = await signer.sign(body, clock.now() - signatureAgeMs);
     expect((await post(body, { signature })).status).toBe(200);
+  });
+
+  it("that was held back for so long that its id may be forgotten", async () => {
+    const { clock, post } = await listening();
+    const heldSince = (receivedAt: number) => packBatch({ ...batch, receivedAt });
+    expect(await problemOf(await post(heldSince(clock.now() - batchAgeMs - 1)))).toEqual([
+      410,
+      "batch_too_old",
+      false,
+    ]);
+    expect((await post(heldSince(clock.now() - batchAgeMs))).status).toBe(200);
   });
 
   it("of a later version, so that it is sent again to a newer collector", async () => {

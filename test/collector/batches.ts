@@ -32,7 +32,7 @@ export function batchOf(batch: number, events: readonly TestEvent[]): Batch {
     batchId,
     project: "shop",
     edge: "edge-of-the-test",
-    receivedAt: 1_700_000_000_000,
+    receivedAt: Date.UTC(2026, 10, 20, 12),
     traceparent: null,
     count: events.length,
     ids: columns(16, (event) => event.identity),
