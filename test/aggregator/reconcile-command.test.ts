@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Store } from "../../aggregator/store/store.ts";
+import type { Log } from "../../shared/log/log.ts";
 import { openLog } from "../../shared/log/open.ts";
 import { openProcesses } from "../support/processes.ts";
 import { until } from "../support/until.ts";
@@ -18,6 +19,7 @@ describe("weir reconcile", () => {
   const folder = mkdtempSync(join(tmpdir(), "weir-reconcile-command-"));
   const processes = openProcesses();
   let store: Store;
+  let log: Log;
   let settings: Record<string, string>;
   const weir = (...words: string[]) => processes.run(["reconcile", ...words], settings);
 
@@ -25,7 +27,7 @@ describe("weir reconcile", () => {
     const url = `embedded:${folder}/postgres`;
     store = await openScene(url);
     const logUrl = `sqlite:${folder}/log.sqlite`;
-    const log = await openLog(logUrl, { topic: "weir.events", allowWeak: true });
+    log = await openLog(logUrl, { topic: "weir.events", allowWeak: true });
     await log.create();
     // Written by hand, past the log: its positions are another log's, and the sums are what counts here.
     const hand = await openHand(store);
@@ -86,6 +88,54 @@ describe("weir reconcile", () => {
     expect(code).toBe(1);
     expect(said).toContain("the log old was made anew as new");
   });
+
+  it(
+    "lives with what somebody acknowledged, keeps it in sight, and with no more than that",
+    async () => {
+      const reader = await log.reader();
+      const { id } = reader.identity;
+      await reader.close();
+      await store.sql`
+        insert into log_replacements (topic, log_id, replaced_by) values ('weir.events', 'old', 'new')`;
+      await store.sql`
+        insert into log_holes (log_id, topic, partition, from_offset, to_offset) values (${id}, 'weir.events', 0, 0, 3)`;
+      const before = await weir("--json");
+      expect(before.code).toBe(1);
+      expect(before.result).toMatchObject({ ok: false, lost: 3, unaccounted: [expect.any(String)] });
+      const entries = before.result["entries"] as { entry: string; kind: string; acknowledged: unknown }[];
+      expect(entries.map(({ kind, acknowledged }) => [kind, acknowledged])).toEqual([
+        ["hole", null],
+        ["replaced", null],
+      ]);
+      const [hole, replaced] = entries.map(({ entry }) => ["--acknowledge", entry]) as [string[], string[]];
+      for (const words of [
+        hole,
+        [...hole, "--note", " "],
+        ["--note", "why"],
+        ["--acknowledge", "x", "--note", "why"],
+      ])
+        expect((await weir(...words)).code, words.join(" ")).toBe(2);
+      expect((await weir(...hole, "--note", "a disk was lost")).code).toBe(1);
+      const after = await weir("--json", ...replaced, "--note", "a new cluster");
+      expect(after.code).toBe(0);
+      expect(after.result).toMatchObject({ ok: true, lost: 3, unaccounted: [] });
+      expect((await weir()).said).toMatch(
+        /lacked the records from 0 up to 3.*acknowledged by command .*: a disk was lost/,
+      );
+      const noted =
+        await store.sql`select target, outcome, why from audit where action = 'acknowledge' order by audit_id`;
+      expect([...noted]).toEqual([
+        { target: `hole ${hole[1]}`, outcome: "3 records", why: "a disk was lost" },
+        { target: `replaced ${replaced[1]}`, outcome: "", why: "a new cluster" },
+      ]);
+      await store.sql`update ledger_acknowledgements set records = 2 where entry = ${hole[1]!}`;
+      expect((await weir()).code).toBe(1);
+      await store.sql`delete from log_holes`;
+      await store.sql`delete from log_replacements`;
+      expect((await weir()).code).toBe(0);
+    },
+    minutes,
+  );
 
   it("reports what is no fault of ours, and ends with 0", async () => {
     const { code, said } = await weir("--reports");
