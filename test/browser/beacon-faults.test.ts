@@ -223,6 +223,7 @@ const scenarios: readonly Scenario[] = [
   },
 ];
 
+const projectOf = ({ name }: { name: string }): string => name.replaceAll(/\W+/g, "-");
 const hourMs = 3_600_000;
 
 /** From the first request that failed to the last. */
@@ -249,7 +250,7 @@ describeInBrowser("the beacon under failures", () => {
   let embedded: Embedded;
   const table: string[] = [];
   beforeAll(async () => {
-    [browser, embedded] = await Promise.all([launch(), openPipeline(scenarios.map(({ name }) => name))]);
+    [browser, embedded] = await Promise.all([launch(), openPipeline(scenarios.map(projectOf))]);
   }, 120_000);
   afterAll(async () => {
     console.log(
@@ -264,7 +265,7 @@ describeInBrowser("the beacon under failures", () => {
   it.each(scenarios)(
     "loses nothing and stores nothing twice: $name",
     async ({ name, events, run }) => {
-      const scene = await openScene(browser, embedded, name);
+      const scene = await openScene(browser, embedded, projectOf({ name }));
       try {
         await run(scene);
         await scene.settle();

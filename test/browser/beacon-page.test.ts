@@ -106,8 +106,11 @@ describeInBrowser("the beacon on a page", () => {
       });
       await page.goto(`${site}/other`);
       await page.waitForFunction(() => "weir" in globalThis);
-      await page.goBack();
-      await page.waitForFunction(() => (globalThis as { persisted?: boolean }).persisted);
+      // A page that is taken back as it was does not load.
+      await page.goBack({ waitUntil: "commit" });
+      await until("the page is back", 10_000, () =>
+        page.evaluate(() => (globalThis as { persisted?: boolean }).persisted === true),
+      );
       await weir(page, "track", "after");
     });
     const kept = rows.filter(({ payload }) => payload["path"] === "/kept" || payload["path"] === undefined);
