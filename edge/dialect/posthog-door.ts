@@ -37,14 +37,11 @@ export function posthogDoor({ asides = emptyAnswers, afterwards }: PosthogOutsid
 
 function read({ url, body }: Asked): Decoded {
   const { members, ...read } = decodeJson(textOf(body), "batch", requestEventsMax);
-  const shared = read.isAlone ? undefined : keyOf(members);
-  const key = shared ?? keyOf(read.events[0]) ?? keyOf(Object.fromEntries(url.searchParams));
   // A request is one project's, as it is to PostHog.
-  for (const event of read.events) {
-    const own = keyOf(event);
-    if (own !== undefined && own !== key)
-      throw new WeirError("body_malformed", "The events name several keys.");
-  }
+  const [key = keyOf(Object.fromEntries(url.searchParams)), other] = new Set(
+    [members, ...read.events].map(keyOf).filter((found) => found !== undefined),
+  );
+  if (other !== undefined) throw new WeirError("body_malformed", "The events name several keys.");
   return {
     ...read,
     // Older clients name the time of sending in the query.
