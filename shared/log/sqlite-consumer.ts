@@ -5,7 +5,7 @@ import type { Clock } from "../clock.ts";
 import { type Delivery, rejoinPauseMs, startDelivery } from "./delivery.ts";
 import type { ConsumerHandler, LogConsumer } from "./log.ts";
 import type { SqliteTopic } from "./sqlite.ts";
-import { keptRecords } from "./sqlite-records.ts";
+import { briefMs, keptRecords, waitAtMost } from "./sqlite-records.ts";
 
 /** How long a silent owner keeps the group, and how often a living one says so. */
 const leaseMs = 10_000;
@@ -25,8 +25,10 @@ export function sqliteConsumer(topic: SqliteTopic, group: string, clock: Clock):
   const owner = `${hostname()} ${process.pid} ${randomUUID()}`;
   const closing = new AbortController();
   const positions = new Map<number, bigint>();
+  let heldUntil = 0;
   let running: Promise<void> = Promise.resolve();
   ownersHere.add(owner);
+  waitAtMost(topic, briefMs);
 
   async function own(handler: ConsumerHandler, answered: () => void): Promise<void> {
     const partitions = Array.from({ length: topic.identity.partitions }, (_, partition) => partition);
@@ -70,12 +72,15 @@ export function sqliteConsumer(topic: SqliteTopic, group: string, clock: Clock):
     }
   }
 
+  // While the file is busy the lease is ours for as long as it was written down, and a renewal's time less.
   function holdLease(): boolean {
+    const now = clock.now();
     try {
-      return takeLease(topic, group, owner, clock.now());
+      const isHeld = takeLease(topic, group, owner, now);
+      heldUntil = isHeld ? now + leaseMs : 0;
+      return isHeld;
     } catch {
-      // The file is busy beyond its timeout: whoever is not sure of the lease does not hold it.
-      return false;
+      return now < heldUntil - renewEveryMs;
     }
   }
 

@@ -4,7 +4,7 @@ import { logRetentionMs, recordBytesMax } from "../limits.ts";
 import { type LogProducer, PublishError } from "./log.ts";
 import { closedError, refuseRecord } from "./refusal.ts";
 import type { SqliteTopic } from "./sqlite.ts";
-import { dropOld } from "./sqlite-records.ts";
+import { briefMs, dropOld, waitAtMost } from "./sqlite-records.ts";
 
 /** How long the first waiting publish gathers others. The fsync after it blocks the whole process. */
 const gatherMs = 1;
@@ -14,9 +14,15 @@ const transactionBytesMax = 16 * 1024 * 1024;
 const dropEveryMs = 60_000;
 const dropAgainMs = 50;
 
+/** How long a publish waits for a file that another process holds, and the pause between two tries. */
+const busyMs = 2_000;
+const busyAgainMs = 50;
+
 interface Waiting {
   partition: number;
   record: Uint8Array;
+  /** Epoch ms; past it a busy file is no reason to wait any more. */
+  until: number;
   resolve(): void;
   reject(error: PublishError): void;
 }
@@ -28,6 +34,7 @@ export function sqliteProducer(
   retentionMs: number = logRetentionMs,
 ): LogProducer {
   const { database } = topic;
+  waitAtMost(topic, briefMs);
   const next = database.query("select next from partitions where topic = ? and partition = ?");
   const insert = database.query(
     "insert into records (topic, partition, offset, time, value) values (?, ?, ?, ?, ?)",
@@ -53,9 +60,25 @@ export function sqliteProducer(
     while (waiting.length > 0) {
       const batch = takeBatch();
       const failure = commit(batch);
-      for (const { resolve, reject } of batch) failure === undefined ? resolve() : reject(failure);
+      const isLater = isBusy(failure) && !closed;
+      const patient = isLater ? batch.filter(({ until }) => until > clock.now()) : [];
+      const kept = new Set(patient);
+      for (const one of batch) {
+        if (failure === undefined) one.resolve();
+        else if (!kept.has(one)) one.reject(failure);
+      }
+      if (patient.length > 0) {
+        waitAgain(patient);
+        break;
+      }
     }
     topic.bell.ring();
+  }
+
+  function waitAgain(batch: readonly Waiting[]): void {
+    waiting = [...batch, ...waiting];
+    for (const { record } of batch) waitingBytes += record.length;
+    timer = setTimeout(flush, busyAgainMs);
   }
 
   function takeBatch(): Waiting[] {
@@ -106,15 +129,24 @@ export function sqliteProducer(
       if (refusal !== undefined) return Promise.reject(refusal);
       waitingBytes += record.length;
       timer ??= setTimeout(flush, gatherMs);
-      return new Promise((resolve, reject) => void waiting.push({ partition, record, resolve, reject }));
+      const until = clock.now() + busyMs;
+      return new Promise(
+        (resolve, reject) => void waiting.push({ partition, record, until, resolve, reject }),
+      );
     },
     async close() {
       if (closed) return;
       closed = true;
       clearTimeout(dropping);
       clearTimeout(timer);
+      // The last chance of what waits.
+      waitAtMost(topic, busyMs);
       flush();
       database.close();
     },
   };
 }
+
+// Before COMMIT only: nothing of it can be stored.
+const isBusy = (error: PublishError | undefined): boolean =>
+  error?.failure === "not_stored" && (error.cause as { code?: string }).code === "SQLITE_BUSY";

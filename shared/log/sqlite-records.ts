@@ -12,6 +12,14 @@ interface Row {
   value: Uint8Array;
 }
 
+/** How long a statement waits for the file; the whole process waits with it. */
+export function waitAtMost({ database }: SqliteTopic, ms: number): void {
+  database.run(`pragma busy_timeout = ${ms}`);
+}
+
+/** For who writes again and again, and so can try once more. */
+export const briefMs = 100;
+
 /** First kept offset and the one after the last, of every partition. */
 export function keptRanges(topic: SqliteTopic): Map<number, { start: bigint; end: bigint }> {
   const rows = topic.database

@@ -4,6 +4,7 @@ import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type Clock, systemClock } from "../clock.ts";
 import { toHex } from "../event/bytes.ts";
+import { logRetentionMs } from "../limits.ts";
 import { type Bell, createBell } from "./delivery.ts";
 import type { Log, LogIdentity, LogReader } from "./log.ts";
 import { checkPartitions } from "./refusal.ts";
@@ -66,6 +67,7 @@ export function sqliteLog(path: string, options: SqliteLogOptions): Log {
       }
     },
     weaknesses: async () => [],
+    retentionMs: async () => options.retentionMs ?? logRetentionMs,
     producer: async () => sqliteProducer(open("full"), clock, options.retentionMs),
     // A lease or a noted position that a power cut takes back does no harm.
     consumer: async (group) => sqliteConsumer(open("normal"), group, clock),
@@ -80,7 +82,7 @@ function openFile(file: string, create: boolean, synchronous: "full" | "normal")
   } catch (cause) {
     throw new Error(`the log's file ${file} cannot be opened, or was not made yet`, { cause });
   }
-  // The wait is short because it holds up the whole process; writers hold the file for milliseconds.
+  // Who only opens it may wait; writers hold the file for milliseconds.
   database.run("pragma busy_timeout = 2000");
   database.run("pragma page_size = 16384");
   database.run("pragma journal_mode = wal");
