@@ -80,7 +80,14 @@ export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
       const known = named === undefined ? undefined : await gate.identify(named);
       const body = request.method === "GET" ? new Uint8Array() : await readBody(request);
       const url = new URL(request.url);
-      const asked: Asked = { request, url, params: context.req.param(), body, receivedAt };
+      const asked: Asked = {
+        request,
+        url,
+        params: context.req.param(),
+        body,
+        receivedAt,
+        client: context.env?.client,
+      };
       const decoded = intake.read(asked);
       events = decoded.events.length;
       const key = known ?? (await gate.identify(decoded.writeKey, decoded.alias));

@@ -12,8 +12,10 @@ import { createEdge } from "./app.ts";
 import { sendCanary } from "./canary.ts";
 import type { ClientFacts } from "./client.ts";
 import { hopOf, readEdgeConfig, secretsOf } from "./config.ts";
+import { createDoors } from "./dialect/doors.ts";
 import { httpCollector } from "./forward.ts";
 import { keysAtUse } from "./keys-at-use.ts";
+import { readOutside } from "./outside.ts";
 import { clientReader } from "./proxies.ts";
 
 /** What a platform brings. Settings are read once, at the first request. */
@@ -95,6 +97,7 @@ async function make(hosting: Hosting) {
   const name = config.WEIR_EDGE_NAME;
   const shared = { name, collector, clock, hash, meter: silentMeter, logger, groupCommit };
   const rateEventsPerSecond = config.WEIR_RATE_EVENTS_PER_SECOND;
-  const app = createEdge({ ...shared, keys, rateEventsPerSecond });
+  const doors = createDoors(readOutside(config, silentMeter));
+  const app = createEdge({ ...shared, keys, doors, rateEventsPerSecond });
   return { app, keys, read: clientReader(config.WEIR_TRUSTED_PROXIES), shared };
 }

@@ -10,8 +10,10 @@ import { type Accept, createAccept, type PolicyOf } from "./accept.ts";
 import { createEdge } from "./app.ts";
 import { startCanary } from "./canary.ts";
 import { type EdgeConfig, hopOf, secretsOf } from "./config.ts";
+import { createDoors } from "./dialect/doors.ts";
 import { httpCollector } from "./forward.ts";
 import { fixedKeys, polledKeys } from "./keys.ts";
+import { readOutside } from "./outside.ts";
 import { clientReader } from "./proxies.ts";
 import { createReenter } from "./reenter.ts";
 
@@ -65,7 +67,15 @@ export async function startEdge(start: StartEdge): Promise<RunningEdge> {
   const shared = { name, collector, clock, hash, meter, logger, policyOf };
   const accept = createAccept(shared);
   const rateEventsPerSecond = config.WEIR_RATE_EVENTS_PER_SECOND;
-  const app = createEdge({ ...shared, accept, keys, rateEventsPerSecond, exposition: start.exposition });
+  const doors = createDoors(readOutside(config, meter));
+  const app = createEdge({
+    ...shared,
+    accept,
+    keys,
+    doors,
+    rateEventsPerSecond,
+    exposition: start.exposition,
+  });
   const place = { host: config.WEIR_HOST, port: config.WEIR_EDGE_PORT };
   const server = start.listen === false ? undefined : await serve(app, place, read);
   const everyMs = 1_000 * config.WEIR_CANARY_SECONDS;

@@ -50,6 +50,7 @@ export function clientReader(setting = ""): ReadClient {
       ip: address === undefined ? undefined : writeAddress(address),
       country: country(said(headers, platform?.country)),
       city: place(said(headers, platform?.city)),
+      protocol: isTrusted && isAny(trust) ? protocolOf(headers, trust) : undefined,
       ...readAgent(headers.get("user-agent")),
     };
   };
@@ -66,6 +67,15 @@ function readTrust(setting: string): Trust {
     else throw new ConfigError([`WEIR_TRUSTED_PROXIES: "${word}" is no count, network or platform`]);
   }
   return trust;
+}
+
+const isAny = ({ hops, networks, platforms }: Trust): boolean =>
+  hops > 0 || networks.length > 0 || platforms.length > 0;
+
+function protocolOf(headers: Headers, { hops }: Trust): "http" | "https" | undefined {
+  const list = (headers.get("x-forwarded-proto") ?? "").split(",").map((part) => part.trim().toLowerCase());
+  const told = list.at(-Math.min(Math.max(hops, 1), list.length));
+  return told === "http" || told === "https" ? told : undefined;
 }
 
 const said = (headers: Headers, name: string | undefined): string | null =>

@@ -55,6 +55,18 @@ export const settings = {
         "Whose word an edge takes for a client's address: how many proxies are before it, their networks, cloudflare, vercel, fly or cloudfront; comma-separated, nobody by default",
       ),
     ),
+  WEIR_SEGMENT_UPSTREAM: z
+    .optional(z.url({ protocol: /^https?$/ }))
+    .check(
+      about("Segment's own API, such as https://api.segment.io; copies of its clients' events go there"),
+    ),
+  WEIR_SEGMENT_UPSTREAM_COPY: yes.check(about("1 sends Segment a copy of each request after its answer")),
+  WEIR_POSTHOG_UPSTREAM: z
+    .optional(z.url({ protocol: /^https?$/ }))
+    .check(
+      about("PostHog itself, such as https://us.i.posthog.com; it is asked for flags, replay and surveys"),
+    ),
+  WEIR_POSTHOG_UPSTREAM_COPY: yes.check(about("1 sends PostHog a copy of each request after its answer")),
   WEIR_RATE_EVENTS_PER_SECOND: z
     ._default(z.coerce.number().check(z.positive()), 50_000)
     .check(about("Events a second taken per write key and edge instance")),

@@ -14,6 +14,8 @@ export interface Asked {
   body: Uint8Array;
   /** Epoch ms. */
   receivedAt: number;
+  /** What the adapter knows of who asks. */
+  client?: ClientFacts | undefined;
 }
 
 /** What became of a request: one outcome an event, all of them durable. */

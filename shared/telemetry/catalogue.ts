@@ -26,25 +26,13 @@ const counter = (
   unit: string,
   attributes: readonly string[],
   description: string,
-): Instrument => ({
-  name,
-  kind: "counter",
-  unit,
-  attributes,
-  description,
-});
+): Instrument => ({ name, kind: "counter", unit, attributes, description });
 const gauge = (
   name: string,
   unit: string,
   attributes: readonly string[],
   description: string,
-): Instrument => ({
-  name,
-  kind: "gauge",
-  unit,
-  attributes,
-  description,
-});
+): Instrument => ({ name, kind: "gauge", unit, attributes, description });
 const duration = (name: string, attributes: readonly string[], description: string): Instrument => ({
   name,
   kind: "histogram",
@@ -90,6 +78,12 @@ const edge: readonly Instrument[] = [
   spread("weir.edge.batch.events", "{event}", [], "Events in one forwarded batch"),
   spread("weir.edge.batch.size", "By", [], "Packed bytes of one forwarded batch"),
   counter("weir.edge.canaries", "{canary}", ["weir.code"], "Canaries sent, by `ok` or the problem's code"),
+  counter(
+    "weir.edge.copies",
+    "{request}",
+    ["weir.client", "weir.code"],
+    "Copies for Segment and PostHog: ok, refused or failed there, or dropped here for want of room",
+  ),
   gauge("weir.edge.batches.in_flight", "{batch}", [], "Batches waiting for the collector's answer"),
   duration(
     "weir.edge.forward.duration",
