@@ -158,12 +158,12 @@ const withVerify: WithVerifyDeps = async (project = "default", work) => {
 };
 
 const doctor = async (json: boolean): Promise<number> => {
-  const parts = readParts(true);
+  const { config, ...parts } = readParts(true);
   // Whoever only looks asks for no claim, so any log's will do, also where the log itself is gone.
-  const openForALook = () =>
-    parts.claims({ id: "doctor", topic: parts.config.WEIR_LOG_TOPIC, partitions: 1 });
-  const port = [...(await examineLog(parts.log)), ...(await examineClaims(openForALook))];
-  return printFindings(json, [...port, ...(await examineStore(parts.store, parts.config))]);
+  const openForALook = () => parts.claims({ id: "doctor", topic: config.WEIR_LOG_TOPIC, partitions: 1 });
+  const log = await examineLog(parts.log, config.WEIR_LEDGER_DAYS);
+  const claims = await examineClaims(openForALook);
+  return printFindings(json, [...log, ...claims, ...(await examineStore(parts.store, config))]);
 };
 
 const program = new Command("weir").description("counts every event exactly once, and proves it");

@@ -82,6 +82,13 @@ export function weaknessesOf(topic: KafkaTopic): LogWeakness[] {
     .map(({ setting, wanted }) => ({ setting, found: found.get(setting)!, wanted }));
 }
 
+/** How long the topic keeps a record, ms; undefined where its settings may not be read. */
+export function retentionOf({ settings }: KafkaTopic): number | undefined {
+  const text = settings?.get("retention.ms") ?? "";
+  if (text === "") return undefined;
+  return Number(text) < 0 ? Number.POSITIVE_INFINITY : Number(text);
+}
+
 const rules: readonly { setting: string; wanted: string; isSound: (value: string) => boolean }[] = [
   atLeast("replication", replicationWanted),
   atLeast("min.insync.replicas", inSyncWanted),

@@ -3,7 +3,7 @@ import { silentLogger } from "../logger.ts";
 import { kafkaConsumer } from "./kafka-consumer.ts";
 import { kafkaProducer } from "./kafka-producer.ts";
 import { kafkaReader } from "./kafka-reader.ts";
-import { createTopic, describeTopic, type KafkaTopic, weaknessesOf } from "./kafka-topic.ts";
+import { createTopic, describeTopic, type KafkaTopic, retentionOf, weaknessesOf } from "./kafka-topic.ts";
 import { readKafkaUrl } from "./kafka-url.ts";
 import type { Log } from "./log.ts";
 import type { LogOptions } from "./open.ts";
@@ -19,6 +19,7 @@ export function kafkaLog(url: string, options: LogOptions & { deadlineMs?: numbe
     label: target.label,
     create: () => createTopic(target, options),
     weaknesses: async () => weaknessesOf(await describe()),
+    retentionMs: async () => retentionOf(await describe()),
     async producer() {
       const topic = await describe();
       if (!options.allowWeak) refuseWeak(target.label, topic);

@@ -120,6 +120,8 @@ export interface Log {
   create(): Promise<void>;
   /** What is weaker than it should be. Empty is good. */
   weaknesses(): Promise<LogWeakness[]>;
+  /** How long it keeps a record, ms: Infinity where for ever, undefined where it does not tell. */
+  retentionMs(): Promise<number | undefined>;
   producer(): Promise<LogProducer>;
   consumer(group: string): Promise<LogConsumer>;
   reader(): Promise<LogReader>;

@@ -52,6 +52,7 @@ export function memoryLog(place: MemoryPlace, options: MemoryLogOptions): Log {
       else checkPartitions(found.identity, options.partitions);
     },
     weaknesses: async () => [{ setting: "durability", found: "memory", wanted: "kafka: or sqlite:" }],
+    retentionMs: async () => Number.POSITIVE_INFINITY,
     producer: async () => memoryProducer(topic(), clock),
     reader: async () => memoryReader(topic()),
     async consumer(group) {

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from "@platformatic/kafka";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { logRetentionMs } from "../../../shared/limits.ts";
 import type { PublishError } from "../../../shared/log/log.ts";
 import { openLog } from "../../../shared/log/open.ts";
 import { describeWith, serviceUrl } from "../../support/services.ts";
@@ -68,6 +69,9 @@ describeWith(["kafka"], "a Kafka topic", () => {
       { setting: "replication", found: "1", wanted: "3 or more" },
       { setting: "min.insync.replicas", found: "1", wanted: "2 or more" },
     ]);
+    expect(await weak.retentionMs()).toBe(logRetentionMs);
+    await alter(topic, { "retention.ms": "-1" });
+    expect(await weak.retentionMs()).toBe(Number.POSITIVE_INFINITY);
     await alter(topic, { "max.message.bytes": "1000000" });
     // A producer knows the smaller limit before it sends.
     const producer = await weak.producer();
