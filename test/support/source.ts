@@ -39,7 +39,7 @@ export interface Call extends Place {
   keys: readonly string[];
 }
 
-const leftOut = new Set(["node_modules", ".git", ".weir", ".cache", "coverage"]);
+const leftOut = new Set(["node_modules", ".git", ".weir", ".dist", ".cache", "coverage"]);
 const binary = /\.(png|jpg|jpeg|gif|ico|woff2?|gz|br|zst|wasm|db|sqlite)$/;
 
 /** Reads every text file of ours below `root`; what git never keeps is left out. */
