@@ -15,7 +15,9 @@ export interface HttpCollectorDeps {
   clock: Clock;
   logger: Logger;
   /** The runtime's own where none is given. */
-  fetch?: typeof fetch;
+  fetch?: typeof fetch | undefined;
+  /** How often one batch is tried and how long a try may take; less where a buffer stands behind. */
+  patience?: { attemptsMax: number; deadlineMs: number } | undefined;
 }
 
 // Whoever asks whether this edge is ready waits for the answer.
@@ -27,6 +29,7 @@ export function httpCollector(deps: HttpCollectorDeps): CollectorPort {
   const { clock, logger } = deps;
   const base = deps.url.replace(/\/+$/, "");
   const request = deps.fetch ?? fetch;
+  const { attemptsMax = forwardAttemptsMax, deadlineMs = forwardDeadlineMs } = deps.patience ?? {};
 
   return {
     async send(batch) {
@@ -34,12 +37,12 @@ export function httpCollector(deps: HttpCollectorDeps): CollectorPort {
       const giveUpAt = clock.now() + forwardBudgetMs;
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return await post(body, Math.min(forwardDeadlineMs, giveUpAt - clock.now()));
+          return await post(body, Math.min(deadlineMs, giveUpAt - clock.now()));
         } catch (cause) {
           const error = asWeirError(cause);
           const waitMs = backoffMs(policy, attempt + 1, clock, serverWaitMs(cause));
           const isFinal =
-            attempt >= policy.attemptsMax || !problems[error.code][2] || error.code === "quota_exceeded";
+            attempt >= attemptsMax || !problems[error.code][2] || error.code === "quota_exceeded";
           if (isFinal || clock.now() + waitMs >= giveUpAt) throw asClientSees(error, logger);
           await clock.sleep(waitMs);
         }

@@ -7,11 +7,13 @@ import type { Logger } from "../shared/logger.ts";
 import { silentMeter } from "../shared/meter.ts";
 import { problemResponse, WeirError } from "../shared/problem.ts";
 import type { CollectorPort } from "../shared/wire/batch.ts";
-import { createSigner } from "../shared/wire/signature.ts";
+import { createSigner, signatureHeader } from "../shared/wire/signature.ts";
 import { createEdge } from "./app.ts";
+import type { BatchBuffer } from "./buffer/buffer.ts";
+import { bufferedCollector } from "./buffer/buffered-collector.ts";
 import { sendCanary } from "./canary.ts";
 import type { ClientFacts } from "./client.ts";
-import { hopOf, readEdgeConfig, secretsOf } from "./config.ts";
+import { type EdgeConfig, hopOf, readEdgeConfig, secretsOf } from "./config.ts";
 import { createDoors } from "./dialect/doors.ts";
 import { httpCollector } from "./forward.ts";
 import { keysAtUse } from "./keys-at-use.ts";
@@ -25,8 +27,8 @@ export interface Hosting {
   logger: Logger;
   /** False where a request may not wait for another one's work, as in a plain Worker. */
   groupCommit: boolean;
-  /** Puts a buffer before the collector. */
-  buffered?: (collector: CollectorPort) => CollectorPort;
+  /** The buffer that stands in for the collector while it is away, spread over so many parts. */
+  buffer?: ((objects: number) => BatchBuffer) | undefined;
 }
 
 /** What a platform knows of one request. */
@@ -45,6 +47,11 @@ export interface HostedEdge {
   canary(): Promise<void>;
 }
 
+/** What lies in the buffer, told to who signs as an edge does. */
+const statePath = "/v1/buffer";
+/** With a buffer at hand nobody waits long for the collector. */
+const bufferedPatience = { attemptsMax: 1, deadlineMs: 4_000 };
+
 type Parts = Awaited<ReturnType<typeof make>>;
 
 export function createHosted(hosting: Hosting): HostedEdge {
@@ -52,12 +59,16 @@ export function createHosted(hosting: Hosting): HostedEdge {
   return {
     async fetch(request, { sender, facts, waitUntil }) {
       try {
-        const { app, keys, read } = await made();
+        const { app, keys, read, buffer, signer } = await made();
+        if (buffer !== undefined && new URL(request.url).pathname === statePath) {
+          await signer.verify(request.headers.get(signatureHeader), new Uint8Array(), Date.now());
+          return Response.json({ data: await buffer.states() });
+        }
         await keys.use(waitUntil);
         const client = { ...read(request.headers, sender), ...facts };
         return await app.fetch(request, { client, waitUntil });
       } catch (error) {
-        return problemResponse(report(error));
+        return problemResponse(error instanceof WeirError ? error : report(error));
       }
     },
     async canary() {
@@ -86,18 +97,40 @@ export function createHosted(hosting: Hosting): HostedEdge {
   }
 }
 
+type Settings = ReturnType<Hosting["settings"]>;
+
+// A platform hands its bindings over among the settings.
+function configOf(given: Settings): EdgeConfig {
+  const texts = Object.entries(given).filter(([, value]) => typeof value === "string");
+  return readEdgeConfig({ env: Object.fromEntries(texts) as Record<string, string> });
+}
+
+/** What the object of a buffer takes from the same settings. */
+export function bufferSettings(given: Settings, logger: Logger) {
+  const config = configOf(given);
+  const collector = async (): Promise<CollectorPort> => {
+    const over = { signer: await createSigner(secretsOf(config)), clock: systemClock, logger };
+    return httpCollector({ url: hopOf(config, "WEIR_COLLECTOR_URL"), ...over });
+  };
+  return { bytesMax: config.WEIR_BUFFER_BYTES_MAX, collector };
+}
+
 async function make(hosting: Hosting) {
-  const { hash, logger, groupCommit, buffered = (collector) => collector } = hosting;
-  const given = Object.entries(hosting.settings()).filter(([, value]) => typeof value === "string");
-  const config = readEdgeConfig({ env: Object.fromEntries(given) as Record<string, string> });
+  const { hash, logger, groupCommit } = hosting;
+  const config = configOf(hosting.settings());
   const clock = systemClock;
   const over = { signer: await createSigner(secretsOf(config)), clock, logger };
-  const collector = buffered(httpCollector({ url: hopOf(config, "WEIR_COLLECTOR_URL"), ...over }));
+  const buffer = hosting.buffer?.(config.WEIR_BUFFER_OBJECTS);
+  const patience = buffer === undefined ? undefined : bufferedPatience;
+  const direct = httpCollector({ url: hopOf(config, "WEIR_COLLECTOR_URL"), ...over, patience });
+  const collector =
+    buffer === undefined ? direct : bufferedCollector({ collector: direct, buffer, clock, logger });
   const keys = keysAtUse({ url: hopOf(config, "WEIR_KEYS_URL"), ...over });
   const name = config.WEIR_EDGE_NAME;
   const shared = { name, collector, clock, hash, meter: silentMeter, logger, groupCommit };
   const rateEventsPerSecond = config.WEIR_RATE_EVENTS_PER_SECOND;
   const doors = createDoors(readOutside(config, silentMeter));
   const app = createEdge({ ...shared, keys, doors, rateEventsPerSecond });
-  return { app, keys, read: clientReader(config.WEIR_TRUSTED_PROXIES), shared };
+  const read = clientReader(config.WEIR_TRUSTED_PROXIES);
+  return { app, keys, read, shared, buffer, signer: over.signer };
 }

@@ -55,6 +55,10 @@ export const settings = {
         "Whose word an edge takes for a client's address: how many proxies are before it, their networks, cloudflare, vercel, fly or cloudfront; comma-separated, nobody by default",
       ),
     ),
+  WEIR_BUFFER_BYTES_MAX: whole(256 * 1024 * 1024, 4 * 1024 * 1024).check(
+    about("Bytes of each Durable Object that keeps a Worker's batches while the collector is away"),
+  ),
+  WEIR_BUFFER_OBJECTS: whole(4, 1, 256).check(about("Durable Objects that a Worker's buffer is spread over")),
   WEIR_SEGMENT_UPSTREAM: z
     .optional(z.url({ protocol: /^https?$/ }))
     .check(

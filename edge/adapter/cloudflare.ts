@@ -1,7 +1,10 @@
 // The edge on Cloudflare Workers. Requests share no batch: one that ends early would take the others with it.
 import { plainHash } from "../../shared/event/sha256.ts";
 import { createLogger } from "../../shared/telemetry/logger.ts";
+import { durableObjectBuffer, type ObjectNamespace } from "../buffer/durable-object.ts";
 import { createHosted, type HostedEdge } from "../hosted.ts";
+
+export { WeirBuffer } from "./durable-object.ts";
 
 /** In plain arithmetic: cheaper than WebCrypto's promises here too. */
 export const hash = plainHash;
@@ -9,7 +12,12 @@ export const hash = plainHash;
 const logger = createLogger({ process: "edge" });
 let hosted: HostedEdge | undefined;
 const edgeOf = (env: Environment): HostedEdge => {
-  hosted ??= createHosted({ settings: () => env, hash, logger, groupCommit: false });
+  const { BUFFER: namespace } = env;
+  const buffer =
+    namespace === undefined
+      ? undefined
+      : (objects: number) => durableObjectBuffer(namespace as ObjectNamespace, objects);
+  hosted ??= createHosted({ settings: () => env, hash, logger, groupCommit: false, buffer });
   return hosted;
 };
 
