@@ -53,14 +53,22 @@ export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
     try {
       if (!accept.isOpen()) throw new WeirError("shutting_down", "This edge is ending.");
       await Promise.all([deps.collector.ready(), deps.keys.ready()]);
-      return context.text("ok\n");
+      // Told, and no reason to refuse: what is taken here is durable, whether it is stored by now or not.
+      const age = freshSeconds(deps);
+      return context.text(
+        age === null ? "ok\n" : `ok, the newest canary stored is ${age.toFixed(1)} s old\n`,
+      );
     } catch (error) {
       return problemResponse(error instanceof WeirError ? error : notReady);
     }
   });
   const { exposition } = deps;
   if (exposition !== undefined) {
-    app.get("/metrics", () => new Response(exposition(), { headers: { "content-type": metricsType } }));
+    app.get("/metrics", () => {
+      const age = freshSeconds(deps);
+      if (age !== null) deps.meter.set("weir.edge.freshness.age", age);
+      return new Response(exposition(), { headers: { "content-type": metricsType } });
+    });
   }
   app.notFound(() => problemResponse(new WeirError("not_found", "The edge has no such path.")));
   app.onError((error) => {
@@ -145,6 +153,12 @@ function crossOrigin(door: Door): MiddlewareHandler {
 function outlive(context: EdgeContext, work: Promise<void>): void {
   const guarded = work.catch(() => undefined);
   context.env?.waitUntil?.(guarded);
+}
+
+/** As old as the newest stored canary of any edge was at the last look at the keys, and that look's own age. */
+function freshSeconds({ keys, clock }: EdgeDeps): number | null {
+  const sentAt = keys.newestCanaryAt?.() ?? null;
+  return sentAt === null ? null : Math.max(0, clock.now() - sentAt) / 1000;
 }
 
 const metricsType = "text/plain; version=0.0.4; charset=utf-8";

@@ -29,6 +29,7 @@ export function keysAtUse(deps: KeysSourceDeps): KeysAtUse {
   return {
     find: (keyHash) => list?.byHash.get(keyHash),
     policyOf: (project) => list?.policies.get(project),
+    newestCanaryAt: () => list?.newestCanaryAt ?? null,
     async use(after) {
       if (list === undefined) return await look();
       if (clock.now() - begunAt < keysPollMs) return;

@@ -20,6 +20,8 @@ export interface KeysSourceDeps {
 export interface KeyList {
   byHash: ReadonlyMap<string, WriteKey>;
   policies: ReadonlyMap<string, Policy>;
+  /** When the newest canary that is stored was sent, epoch ms; null where the source knows of none. */
+  newestCanaryAt: number | null;
 }
 
 /** Asks once. Rejects where the source does not answer in 5 s, or not with a list of keys. */
@@ -37,6 +39,7 @@ const answerShape = z.object({
     )
     .check(z.maxLength(keysMax)),
   policies: z._default(z.record(z.string(), z.record(z.string(), z.unknown())), {}),
+  newest_canary_at: z._default(z.nullable(z.number()), null),
 });
 
 const askMsMax = 5_000;
@@ -56,7 +59,7 @@ export function keysSource(deps: KeysSourceDeps): AskKeys {
     if (!response.ok) throw new Error(`the aggregator answered ${response.status}`);
     const answer = z.safeParse(answerShape, await response.json());
     if (!answer.success) throw new Error("the answer is no list of keys");
-    const { keys, policies } = answer.data;
+    const { keys, policies, newest_canary_at: newestCanaryAt } = answer.data;
     const byHash = new Map(keys.map((key) => [key.hash, keyOf(key)]));
     const texts = new Map<string, Policy>();
     const read = Object.entries(policies).map(([project, given]): [string, Policy] => {
@@ -66,7 +69,7 @@ export function keysSource(deps: KeysSourceDeps): AskKeys {
       return [project, policy];
     });
     known = texts;
-    return { byHash, policies: new Map(read) };
+    return { byHash, policies: new Map(read), newestCanaryAt };
   };
 }
 

@@ -37,6 +37,7 @@ export function polledKeys(deps: KeysSourceDeps): KeySource {
   return {
     find: (keyHash) => list?.byHash.get(keyHash),
     policyOf: (project) => list?.policies.get(project),
+    newestCanaryAt: () => list?.newestCanaryAt ?? null,
     renew() {
       renewing ??= renewSoon().finally(() => {
         renewing = undefined;

@@ -10,9 +10,11 @@ export interface ToldKeys {
   keys: { hash: string; project: string; rights: readonly KeyRight[]; expires_at?: number }[];
   /** By project; what is not in one is as the edge's own defaults say. */
   policies: Record<string, unknown>;
+  /** When the newest canary that was stored was sent, epoch ms; null where there is none. */
+  newest_canary_at: number | null;
 }
 
-/** Every key that was not revoked and has not expired, and the policy of every project. */
+/** Every key that was not revoked and has not expired, the policy of every project, and how fresh the store is. */
 export async function readWriteKeys(sql: Sql): Promise<ToldKeys> {
   return inSnapshot(sql, async (tx) => {
     const rows = await tx<
@@ -28,6 +30,8 @@ export async function readWriteKeys(sql: Sql): Promise<ToldKeys> {
       rights,
       ...(expires_at === null ? {} : { expires_at: expires_at.getTime() }),
     }));
-    return { keys, policies: await readSetPolicies(tx) };
+    const [newest] = await tx<[{ at: number | null }]>`
+      select (extract(epoch from max(least(sent_at, stored_at))) * 1000)::float8 as at from canaries`;
+    return { keys, policies: await readSetPolicies(tx), newest_canary_at: newest.at };
   });
 }

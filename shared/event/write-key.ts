@@ -41,5 +41,7 @@ export interface KeySource {
   /** Asks the source anew, at most once a second: who comes earlier waits that long. Never rejects. */
   renew(): Promise<void>;
   ready(): Promise<void>;
+  /** When the newest canary was sent that was stored by the last look, epoch ms; null where nobody knows. */
+  newestCanaryAt?: () => number | null;
   close(): Promise<void>;
 }

@@ -78,6 +78,7 @@ const edge: readonly Instrument[] = [
   spread("weir.edge.batch.events", "{event}", [], "Events in one forwarded batch"),
   spread("weir.edge.batch.size", "By", [], "Packed bytes of one forwarded batch"),
   counter("weir.edge.canaries", "{canary}", ["weir.code"], "Canaries sent, by `ok` or the problem's code"),
+  gauge("weir.edge.freshness.age", "s", [], "Age of the newest stored canary as this edge knows it"),
   counter(
     "weir.edge.copies",
     "{request}",

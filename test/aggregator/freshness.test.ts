@@ -164,13 +164,14 @@ describe("three processes without a write key", () => {
   let live: Store;
   let aggregator: Station;
   let collector: Station;
+  let edge: Station;
   beforeAll(async () => {
     succeeded(await processes.run(["migrate"], settings));
     live = await openStore("embedded:", { schema: "weir", dataDir: settings["WEIR_DATA_DIR"]! });
     aggregator = await processes.start("aggregator", settings);
     collector = await processes.start("collector", settings);
     const hops = { WEIR_COLLECTOR_URL: collector.url, WEIR_KEYS_URL: aggregator.url };
-    await processes.start("edge", { ...settings, ...hops });
+    edge = await processes.start("edge", { ...settings, ...hops });
     await untilReadiness("fresh", ({ told }) => "newest_canary_seconds" in told);
   }, minutes);
   afterAll(async () => {
@@ -244,6 +245,22 @@ describe("three processes without a write key", () => {
     await untilWell();
   }, 60_000);
 
+  /** What the edge knows of it, after a look at its keys: one it does not know makes it look. */
+  async function ageAtEdge(): Promise<number> {
+    const headers = { authorization: "Bearer wk_unknown", "content-type": "application/json" };
+    const body = JSON.stringify({ events: [{ type: "t", user_id: "u" }] });
+    expect((await fetch(`${edge.url}/v1/events`, { method: "POST", headers, body })).status).toBe(401);
+    const response = await fetch(`${edge.url}/readyz`);
+    expect(response.status).toBe(200);
+    return Number(/^ok, the newest canary stored is (\d+\.\d) s old\n$/.exec(await response.text())?.[1]);
+  }
+
+  it("are told of by the edge, which goes on collecting", async () => {
+    await until("the edge knows", 20_000, async () => (await ageAtEdge()) < 2);
+    const metrics = await (await fetch(`${edge.url}/metrics`)).text();
+    expect(metrics).toMatch(/^weir_edge_freshness_age_seconds \d/m);
+  }, 60_000);
+
   it("are not ready while the writer waits for what nobody gives, and doctor says so", async () => {
     const held = Promise.withResolvers<void>();
     const isHeld = Promise.withResolvers<void>();
@@ -256,6 +273,7 @@ describe("three processes without a write key", () => {
     try {
       await untilStale();
       expect(await doctor()).toMatchObject({ code: 1, state: "bad" });
+      expect(await ageAtEdge()).toBeGreaterThan(3);
     } finally {
       held.resolve();
       await holder;
