@@ -34,10 +34,14 @@ beforeAll(async () => {
   ]);
   await filled.addBatches(reader.identity, [{ id: "00000000-0000-7000-8000-000000000001", stored: 3 }]);
   await filled.store.sql`
-    insert into write_keys (key_hash, project_id, rights, revoked_at)
-    values (${"a".repeat(64)}, 'shop', '{historical}', null),
-      (${"b".repeat(64)}, 'blog', '{}', null),
-      (${"c".repeat(64)}, 'shop', '{}', now())`;
+    insert into write_keys (key_hash, project_id, rights, revoked_at, expires_at)
+    values (${"a".repeat(64)}, 'shop', '{historical}', null, null),
+      (${"b".repeat(64)}, 'blog', '{}', null, null),
+      (${"c".repeat(64)}, 'shop', '{}', now(), null),
+      (${"d".repeat(64)}, 'shop', '{}', null, '2100-01-01'),
+      (${"e".repeat(64)}, 'shop', '{}', null, now() - interval '1 ms')`;
+  await filled.store.sql`
+    insert into projects (project_id, policy) values ('shop', '{"consent": "required"}')`;
 });
 
 afterAll(async () => filled.close());
@@ -281,11 +285,13 @@ describe("an edge", () => {
     for (const app of [api(), api({ token })]) {
       const response = await app.request("/v1/keys", { headers });
       expect(response.status).toBe(200);
-      expect(await response.json()).toEqual({
+      expect(await response.json()).toMatchObject({
         keys: [
           { hash: "a".repeat(64), project: "shop", rights: ["historical"] },
           { hash: "b".repeat(64), project: "blog", rights: [] },
+          { hash: "d".repeat(64), project: "shop", rights: [], expires_at: Date.UTC(2100, 0, 1) },
         ],
+        policies: { blog: {}, shop: { consent: "required" } },
       });
     }
   });
