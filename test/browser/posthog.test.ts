@@ -60,9 +60,9 @@ describeInBrowser("posthog-js", () => {
 
   const faulty: Scene["faults"] = [{ status: 503 }, "cut", { status: 503, headers: { "retry-after": "1" } }];
   it.each(
-    clients.flatMap((client) => [
-      [client, "at once", []] as const,
-      [client, "through 503 and a lost answer", faulty] as const,
+    clients.flatMap((client): [string, string, Scene["faults"]][] => [
+      [client, "at once", []],
+      [client, "through 503 and a lost answer", faulty],
     ]),
   )(
     "%s delivers every event once, %s",

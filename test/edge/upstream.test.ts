@@ -5,13 +5,15 @@ import { PostHog } from "posthog-node";
 import { afterEach, describe, expect, it } from "vitest";
 import { readEdgeConfig } from "../../edge/config.ts";
 import { createDoors } from "../../edge/dialect/doors.ts";
+import { fixedKeys } from "../../edge/keys.ts";
 import { readOutside } from "../../edge/outside.ts";
+import { systemClock } from "../../shared/clock.ts";
 import type { EventFields } from "../../shared/event/event.ts";
 import type { Attributes, Meter } from "../../shared/meter.ts";
 import { silentMeter } from "../../shared/meter.ts";
 import { until } from "../support/until.ts";
 import { openScene } from "./dialect/scene.ts";
-import { bodiesOf, testEdge, writeKey } from "./support.ts";
+import { bodiesOf, keyOf, testEdge, writeKey } from "./support.ts";
 
 interface Got {
   method: string;
@@ -50,7 +52,13 @@ async function openEdge(env: Record<string, string>) {
     ...silentMeter,
     count: (name, _value, attributes = {}) => counted.push([name, attributes]),
   };
-  const edge = await testEdge({ meter, doors: createDoors(readOutside(readEdgeConfig({ env }), meter)) });
+  const keys = fixedKeys(await Promise.all([writeKey, "wk_dialects"].map((key) => keyOf(key))));
+  const edge = await testEdge({
+    clock: systemClock,
+    keys,
+    meter,
+    doors: createDoors(readOutside(readEdgeConfig({ env }), meter)),
+  });
   const copies = (code: string): number =>
     counted.filter(([name, attributes]) => name === "weir.edge.copies" && attributes["weir.code"] === code)
       .length;
@@ -241,11 +249,11 @@ describe("real clients with copies", () => {
   };
 
   it("are counted alike here and there", async () => {
-    const there = await openScene([writeKey]);
+    const there = await openScene();
     ends.push(() => there.close());
     const edge = await serve({ ...posthogTo(there.url, "1"), ...segmentTo(there.url) });
-    const posthog = new PostHog(writeKey, { host: edge.url, flushAt: 100 });
-    const segment = new Analytics({ writeKey, host: edge.url });
+    const posthog = new PostHog(there.writeKey, { host: edge.url, flushAt: 100 });
+    const segment = new Analytics({ writeKey: there.writeKey, host: edge.url });
     for (let at = 0; at < 10; at += 1) {
       posthog.capture({ distinctId: "ada", event: "seen" });
       segment.track({ userId: "ada", event: "bought" });
