@@ -74,7 +74,7 @@ export function wrangler(words: readonly string[]): string {
   return execFileSync("node", [program, ...words], { cwd: root, env, encoding: "utf8", timeout: 120_000 });
 }
 
-async function spawned(
+export async function spawned(
   program: string,
   words: readonly string[],
   settings: Readonly<Record<string, string>>,
