@@ -26,8 +26,9 @@ export function weir(...command: BeaconCommand): void {
 }
 
 function begin(given: BeaconOptions, waiting: readonly BeaconCommand[]): void {
-  early = undefined;
+  // Throws where there is no key at all, so that a better `init` may follow.
   openVisitor(given);
+  early = undefined;
   openQueue(schedule);
   for (const command of waiting) attempt(() => run(command));
   watch();

@@ -16,7 +16,7 @@ export function view(payload?: Fields, context?: Fields): void {
   shown = place();
   record(
     "page_view",
-    { url: origin + pathname + search, path: pathname, title: document.title, referrer, ...payload },
+    { url: origin + pathname + search, title: document.title, referrer, ...payload },
     context,
   );
   referrer = location.href;
@@ -43,7 +43,8 @@ export function watch(): void {
   });
   on("online", retryNow);
   if (!isAutomatic) return;
-  for (const name of ["focus", "blur"]) on(name, measure);
+  on("focus", measure);
+  on("blur", measure);
   on("click", click);
   if (options.spa !== "off") followRoutes();
   const begin = (): void => {

@@ -56,7 +56,12 @@ export async function send(isLeaving?: boolean): Promise<void> {
   // The key goes in the body, since a header would need a preflight.
   const head = JSON.stringify({ write_key: options.key, sent_at: sentAt });
   const body = encode(`${head.slice(0, -1)},"events":[${texts}]}`);
-  if (isLeaving) return deliver(names, body);
+  if (isLeaving) {
+    if ("keepalive" in Request.prototype) return deliver(names, body);
+    // Here requests end with their page; a beacon does not, but tells nothing, so all of it stays pending.
+    navigator.sendBeacon(address(), body);
+    return;
+  }
   isSending = true;
   // Below this, packing costs more than it saves.
   const packed = body.length > 2_048 && (await pack(body).catch(() => {}));
@@ -72,14 +77,15 @@ async function pack(plain: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuf
   return new Uint8Array(await new Response(packed).arrayBuffer());
 }
 
+const address = (): string => `${options.host ?? ""}/v1/events`;
+
 async function deliver(names: readonly string[], body: Uint8Array<ArrayBuffer>): Promise<void> {
-  const address = `${options.host ?? ""}/v1/events`;
   for (const name of names) flying.add(name);
   outliving += body.length;
   let status = 0;
   let waitMs = 0;
   try {
-    const response = await fetch(address, {
+    const response = await fetch(address(), {
       method: "POST",
       body,
       headers: { "content-type": "text/plain" },

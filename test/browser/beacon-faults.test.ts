@@ -1,16 +1,28 @@
 // The beacon under every failure a page meets: what was tracked is in the table, once.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { flag } from "../../shared/event/event.ts";
 import type { Embedded } from "../support/embedded.ts";
 import { until } from "../support/until.ts";
 import type { Fault, FaultProxy } from "./beacon-proxy.ts";
-import { openPipeline, openScene, type Scene, setVisibility, trackActs } from "./beacon-scene.ts";
+import {
+  openPipeline,
+  openScene,
+  type Scene,
+  type Stored,
+  setVisibility,
+  trackActs,
+} from "./beacon-scene.ts";
 import { describeInBrowser, launch } from "./browser.ts";
 
 interface Scenario {
   name: string;
   events: number;
+  /** More than a queue holds is tracked: what is lost is to be declared, and nothing else to be lost. */
+  isForced?: boolean;
   run(scene: Scene): Promise<void>;
+  /** What the store is to say besides. */
+  check?(stored: Stored): void;
 }
 
 const refused = (status: number, headers: Record<string, string> = {}): Fault => ({
@@ -201,6 +213,13 @@ const scenarios: readonly Scenario[] = [
       await setClock(page, 0);
       await trackActs(page, 10, 30);
     },
+    check({ all }) {
+      // Only those ahead of the clock that sent them are moved to when they happened.
+      const ahead = all.filter(({ type, payload }) => type === "act" && Number(payload["n"]) < 10);
+      expect(ahead.every(({ flags }) => (flags & flag.moved) !== 0)).toBe(true);
+      expect(all.filter(({ flags }) => (flags & flag.moved) !== 0)).toHaveLength(10);
+      for (const { event_ms } of ahead) expect(Math.abs(event_ms - Date.now())).toBeLessThan(5 * 60_000);
+    },
   },
   {
     name: "storage full",
@@ -219,6 +238,21 @@ const scenarios: readonly Scenario[] = [
       await trackActs(page, 10, 10);
       proxy.fault = pass;
       await until("it arrived", 20_000, () => actsIn(proxy) >= 20);
+    },
+  },
+  {
+    name: "more than a queue holds",
+    events: 40,
+    isForced: true,
+    async run({ open, proxy }) {
+      proxy.fault = refused(503);
+      const page = await open();
+      // Forty times 50,000 characters are twice what a queue holds.
+      await page.evaluate(() => {
+        const { weir } = globalThis as unknown as { weir(...command: unknown[]): void };
+        for (let n = 0; n < 40; n += 1) weir("track", "act", { n, text: "x".repeat(50_000) });
+      });
+      proxy.fault = pass;
     },
   },
 ];
@@ -264,7 +298,7 @@ describeInBrowser("the beacon under failures", () => {
 
   it.each(scenarios)(
     "loses nothing and stores nothing twice: $name",
-    async ({ name, events, run }) => {
+    async ({ name, events, isForced, run, check }) => {
       const scene = await openScene(browser, embedded, projectOf({ name }));
       try {
         await run(scene);
@@ -272,12 +306,29 @@ describeInBrowser("the beacon under failures", () => {
         const stored = await scene.stored();
         const lost = events - stored.numbers.length;
         const copies = scene.proxy.passed() - stored.seen;
-        table.push(
-          `| ${name} | ${events} | ${scene.proxy.seen.length} | ${copies} | ${stored.rows} | ${lost} | ${stored.gap} | ${stored.declaredLost} |`,
-        );
-        expect(stored.numbers).toEqual(Array.from({ length: events }, (_, n) => n));
-        expect(stored).toMatchObject({ rows: events, gap: 0, declaredLost: 0, quarantined: 0 });
-        expect(stored.seen).toBe(stored.expected);
+        const figures = [
+          events,
+          scene.proxy.seen.length,
+          copies,
+          stored.rows,
+          lost,
+          stored.gap,
+          stored.declaredLost,
+        ];
+        table.push(`| ${name} | ${figures.join(" | ")} |`);
+        expect(stored.rows).toBe(stored.numbers.length);
+        expect(stored).toMatchObject({ gap: 0, quarantined: 0 });
+        expect(stored.seen).toBe(stored.expected - stored.declaredLost);
+        if (isForced) {
+          // The first tracked are given up, but for what was under way.
+          expect(stored.numbers.slice(-15)).toEqual(Array.from({ length: 15 }, (_, at) => events - 15 + at));
+          expect(lost).toBeGreaterThan(10);
+          expect(stored.declaredLost).toBeGreaterThanOrEqual(lost);
+        } else {
+          expect(stored.numbers).toEqual(Array.from({ length: events }, (_, n) => n));
+          expect(stored.declaredLost).toBe(0);
+        }
+        await check?.(stored);
         expect(scene.proxy.seen.map(({ method }) => method)).not.toContain("OPTIONS");
       } finally {
         await scene.close();

@@ -42,7 +42,7 @@ describeInBrowser("the beacon on a page", () => {
   }
 
   const isView = ({ type, payload }: { type?: unknown; payload?: unknown }, path: string): boolean =>
-    type === "page_view" && (payload as Record<string, unknown>)["path"] === path;
+    type === "page_view" && new URL(String((payload as Record<string, unknown>)["url"])).pathname === path;
   const weir = (page: Page, ...command: unknown[]): Promise<void> =>
     page.evaluate((given) => {
       (globalThis as unknown as { weir(...words: unknown[]): void }).weir(...given);

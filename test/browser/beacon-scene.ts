@@ -19,6 +19,7 @@ export interface Stored {
     seq: number;
     stream_id: string;
     flags: number;
+    event_ms: number;
   }[];
   gap: number;
   declaredLost: number;
@@ -142,7 +143,8 @@ export const pendingNames = (): string[] => {
 
 async function readStored({ store }: Embedded, project: string): Promise<Stored> {
   const all = await store.sql`
-    select type, session_id, anonymous_id, user_id, payload, context, seq::int, stream_id, flags
+    select type, session_id, anonymous_id, user_id, payload, context, seq::int, stream_id, flags,
+      (extract(epoch from event_time) * 1000)::float8 as event_ms
     from events where project_id = ${project} order by stream_id, seq`;
   const [streams] = await store.sql`
     select coalesce(sum(gap), 0)::int as gap, coalesce(sum(declared_lost), 0)::int as declared_lost,
