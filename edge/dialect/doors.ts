@@ -4,9 +4,11 @@ import type { Dialect } from "./dialect.ts";
 import type { Door } from "./door.ts";
 import { growthEventDoor } from "./growth-event.ts";
 import { native, nativeDoor } from "./native.ts";
+import { plausibleDoor } from "./plausible.ts";
 import { type PosthogOutside, posthogDoor } from "./posthog-door.ts";
 import { type Afterwards, segmentDoors } from "./segment-door.ts";
 import { snowplowDoor } from "./snowplow-door.ts";
+import { umamiDoor } from "./umami-door.ts";
 
 /** What doors do beside taking events, as the settings say. */
 export interface Outside {
@@ -17,7 +19,7 @@ export interface Outside {
 
 export function createDoors(outside: Outside = {}): readonly Door[] {
   const own = [nativeDoor, growthEventDoor];
-  const others = [cloudEventsDoor, openMeterDoor, snowplowDoor];
+  const others = [cloudEventsDoor, openMeterDoor, snowplowDoor, plausibleDoor, umamiDoor];
   return [...own, ...segmentDoors(outside.segment), posthogDoor(outside.posthog), ...others];
 }
 

@@ -1,9 +1,9 @@
 // Snowplow's paths: the tracker protocol by POST, and one event a pixel by GET.
 import { requestEventsMax } from "../../shared/limits.ts";
-import { problemResponse, problems, toProblem, WeirError } from "../../shared/problem.ts";
+import { problemResponse, problems, toProblem } from "../../shared/problem.ts";
 import type { Decoded } from "../decode.ts";
-import { decodeJson, type Events, readUtf8 } from "../decode-json.ts";
-import { isRecord } from "../schema.ts";
+import { decodeJson, readUtf8 } from "../decode-json.ts";
+import { namedBy } from "./alias.ts";
 import type { Asked, Door } from "./door.ts";
 import { snowplow } from "./snowplow.ts";
 
@@ -14,7 +14,7 @@ export const snowplowDoor: Door = {
     {
       method: "POST",
       path: "/com.snowplowanalytics.snowplow/tp2",
-      read: ({ body }) => named(decodeJson(readUtf8(body), "data", requestEventsMax)),
+      read: ({ body }) => namedBy(decodeJson(readUtf8(body), "data", requestEventsMax), appIdOf),
       answer: () => new Response("ok", { headers: { "content-type": "text/plain; charset=utf-8" } }),
       refuse,
     },
@@ -30,26 +30,11 @@ export const snowplowDoor: Door = {
 
 // A query is an event whose values are all texts, and is kept as that event should it be refused.
 function readPixel({ url }: Asked): Decoded {
-  return named(decodeJson(JSON.stringify(Object.fromEntries(url.searchParams)), undefined, 1));
+  const event = JSON.stringify(Object.fromEntries(url.searchParams));
+  return namedBy(decodeJson(event, undefined, 1), appIdOf);
 }
 
-// The app id stands for a key. One request is one tracker's, so several ids are somebody's mistake, and
-// counting one app's events for another would be worse than to refuse them.
-function named(read: Events): Decoded {
-  const ids = new Set(read.events.map((event) => (isRecord(event) ? event["aid"] : undefined)));
-  ids.delete(undefined);
-  if (ids.size > 1) throw new WeirError("body_malformed", "The events are of several app ids.");
-  const [alias] = ids;
-  return {
-    events: read.events,
-    faults: read.faults,
-    suspectText: read.suspectText,
-    original: read.original,
-    sentAt: undefined,
-    writeKey: undefined,
-    alias: typeof alias === "string" ? alias : undefined,
-  };
-}
+const appIdOf = ({ aid }: Readonly<Record<string, unknown>>): unknown => aid;
 
 // The tracker gives up at 400, 401, 403, 410 and 422, and sends the same again at anything else, before all
 // that comes later. So what can never succeed is one of these, and nothing else is.

@@ -1,11 +1,10 @@
 // Snowplow's tracker protocol: one event as a flat object of short names, with JSON inside some of its texts.
 import { readTime } from "../../shared/event/time.ts";
 import { EventFault } from "../fault.ts";
-import { moneyOf } from "../money.ts";
-import { isRecord, type NativeEvent } from "../schema.ts";
+import { isRecord } from "../schema.ts";
 import type { Dialect } from "./dialect.ts";
 import { entitiesOf, type SelfDescribing, selfDescribing } from "./snowplow-json.ts";
-import { epochOf, idOf, numberOf } from "./values.ts";
+import { epochOf, idOf, moneyFault, numberOf } from "./values.ts";
 
 type Value = Readonly<Record<string, unknown>>;
 /** Takes a member out of what is left of an event. */
@@ -95,12 +94,9 @@ function toNative(value: Value): Value | EventFault {
     payload: described === undefined ? fieldsOf(known!.fields, take) : paid(described.data, entities),
   };
   if (native.type === undefined) return new EventFault("missing_field", "/se_ac", "The field is needed.");
-  const money = moneyOf({ payload: native.payload } as NativeEvent);
-  if (money instanceof EventFault) {
-    // The place inside a text is no place a pointer could name.
-    const name = kind === "tr" ? "tr_tt" : nameOf("payload", value);
-    return new EventFault(money.code, `/${name}`, money.detail);
-  }
+  // The place inside a text is no place a pointer could name.
+  const fault = moneyFault(native.payload, `/${kind === "tr" ? "tr_tt" : nameOf("payload", value)}`);
+  if (fault !== undefined) return fault;
   return { ...native, context: contextOf(left, take, entities, described?.schema ?? String(kind)) };
 }
 

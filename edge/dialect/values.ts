@@ -2,7 +2,9 @@
 import { suspectNumber } from "../decode-json.ts";
 import { EventFault } from "../fault.ts";
 import { unfitNumber } from "../json-places.ts";
+import { moneyOf } from "../money.ts";
 import { survivesDouble } from "../number.ts";
+import type { NativeEvent } from "../schema.ts";
 
 /** An id as text. Some clients send numbers for ids, and null or an empty text for none. */
 export function idOf(id: unknown): unknown {
@@ -53,3 +55,13 @@ export function jsonWithin(text: unknown, name: string, isPacked: boolean): { va
 function notBase64(): never {
   throw new Error("no base64");
 }
+
+/** What is wrong with a payload's money, at the place where the client said it; undefined where nothing is. */
+export function moneyFault(payload: unknown, pointer: string): EventFault | undefined {
+  const money = moneyOf({ payload } as NativeEvent);
+  return money instanceof EventFault ? new EventFault(money.code, pointer, money.detail) : undefined;
+}
+
+/** An object without its members that are undefined. */
+export const members = (all: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.entries(all).filter(([, member]) => member !== undefined));
