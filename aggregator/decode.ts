@@ -1,6 +1,6 @@
 // The records of the log as the writer needs them: read once, checked once, or named as unreadable.
 import { toUuid } from "../shared/event/bytes.ts";
-import { fingerprintBytes, identityHashBytes } from "../shared/event/identity.ts";
+import { fingerprintBytes, identityHashBytes, writeId } from "../shared/event/identity.ts";
 import type { ReadRecord } from "../shared/log/log.ts";
 import { type LogRecord, unpackRecord } from "../shared/wire/record.ts";
 import { OffsetError } from "./fence.ts";
@@ -85,6 +85,18 @@ export const isDecoded = (one: DecodedRecord | UnreadableRecord): one is Decoded
 export function bodyOf(decoded: DecodedRecord, index: number): Uint8Array {
   const start = decoded.bodyStarts[index]!;
   return decoded.record.batch.bodies.subarray(start, start + decoded.record.batch.sizes[index]!);
+}
+
+/** The id a moved event would have, were its client's clock right; undefined where that told no such time. */
+export function unmovedId(
+  { record }: DecodedRecord,
+  index: number,
+  clientTime: number | null,
+): Buffer | undefined {
+  if (clientTime === null || clientTime < 0 || clientTime >= 2 ** 48) return undefined;
+  const id = Buffer.alloc(16);
+  writeId(id, 0, clientTime, record.batch.hashes, index * identityHashBytes);
+  return id;
 }
 
 // What the ledger's columns could not hold would stop the partition for ever.

@@ -1,11 +1,11 @@
 // What one transaction will do with its events, decided before it begins: which are kept, which are
 // copies of another in the same transaction, and the rows of the kept ones, ready to be sent.
 import { flag } from "../shared/event/event.ts";
-import { eventTimeOf, fingerprintBytes, writeId } from "../shared/event/identity.ts";
+import { eventTimeOf, fingerprintBytes } from "../shared/event/identity.ts";
 import { isPublished } from "../shared/wire/batch.ts";
 import { unpackEvent } from "../shared/wire/packed-event.ts";
 import { CopyBytes } from "./copy-bytes.ts";
-import { bodyOf, type DecodedRecord } from "./decode.ts";
+import { bodyOf, type DecodedRecord, unmovedId } from "./decode.ts";
 import { putRow } from "./rows.ts";
 
 /** What becomes of a published event. */
@@ -165,10 +165,7 @@ function readMoved(one: Candidate): void {
     const event = unpackEvent(bodyOf(one.decoded, one.index));
     if (event.identity === "arrival") return;
     one.isMoved = true;
-    if (event.clientTime === null || event.clientTime < 0 || event.clientTime >= 2 ** 48) return;
-    const id = Buffer.alloc(16);
-    writeId(id, 0, event.clientTime, one.decoded.record.batch.hashes, one.index * 16);
-    one.unmovedKey = id.toString("latin1");
+    one.unmovedKey = unmovedId(one.decoded, one.index, event.clientTime)?.toString("latin1");
   } catch {}
 }
 

@@ -1,9 +1,11 @@
 // Which of several copies the live store holds, so that a replay stores the same one.
 import type { TransactionSql } from "postgres";
 import { toUuid } from "../../shared/event/bytes.ts";
-import { eventTimeOf, fingerprintBytes, identityHashBytes } from "../../shared/event/identity.ts";
+import { flag } from "../../shared/event/event.ts";
+import { fingerprintBytes, identityHashBytes } from "../../shared/event/identity.ts";
 import { isPublished } from "../../shared/wire/batch.ts";
-import { bodyOf, type DecodedSlice, isDecoded } from "../decode.ts";
+import { unpackEvent } from "../../shared/wire/packed-event.ts";
+import { bodyOf, type DecodedRecord, type DecodedSlice, isDecoded, unmovedId } from "../decode.ts";
 import { type Copy, isStored, keptRows, liveRows } from "./live-rows.ts";
 
 /** The slices in the order to plan them, and the transaction that must be written before, if there is one. */
@@ -60,14 +62,13 @@ function copiesByHash(slices: readonly DecodedSlice[]): Map<string, Copy[]> {
         if (!isPublished(outcomes[index]!)) continue;
         const at = index * identityHashBytes;
         const hash = hashes.toString("hex", at, at + identityHashBytes);
-        const id = toUuid(batch.ids.subarray(index * 16, index * 16 + 16));
-        const copy = {
+        const copy: Copy = {
           slice,
           batchId,
           body: () => bodyOf(decoded, index),
-          id,
+          id: toUuid(batch.ids.subarray(index * 16, index * 16 + 16)),
+          unmovedId: unmovedOf(decoded, index),
           fingerprint: String(fingerprints.readBigInt64BE(index * fingerprintBytes)),
-          eventTime: eventTimeOf(batch.ids, index * 16),
           receivedAt: batch.receivedAt,
         };
         const known = copies.get(hash);
@@ -77,6 +78,16 @@ function copiesByHash(slices: readonly DecodedSlice[]): Map<string, Copy[]> {
     }
   }
   return copies;
+}
+
+function unmovedOf(decoded: DecodedRecord, index: number): string | undefined {
+  if ((decoded.record.batch.flags[index]! & flag.moved) === 0) return undefined;
+  try {
+    const id = unmovedId(decoded, index, unpackEvent(bodyOf(decoded, index)).clientTime);
+    return id === undefined ? undefined : toUuid(id);
+  } catch {
+    return undefined;
+  }
 }
 
 // Each slice behind those that must come first; as they were given where that says nothing.

@@ -10,9 +10,9 @@ export interface Copy {
   /** Its packed bytes, which are read only where nothing else tells two copies apart. */
   body(): Uint8Array;
   id: string;
+  /** Of a moved event: the id it would have, were its client's clock right. */
+  unmovedId: string | undefined;
   fingerprint: string;
-  /** Epoch ms. */
-  eventTime: number;
   receivedAt: number;
 }
 
@@ -24,25 +24,34 @@ export interface LiveRow {
   clockOffsetMs: string | null;
 }
 
-/** The rows by identity hash: found by id, and for events whose time was moved by the id noted for them. */
+/**
+ * The rows by identity hash: found by id, and for events whose time was moved by the id noted for them, or by
+ * the unmoved one.
+ */
 export async function liveRows(
   live: TransactionSql,
   copies: ReadonlyMap<string, readonly Copy[]>,
 ): Promise<Map<string, LiveRow>> {
   const all = [...copies].flatMap(([hash, own]) =>
-    own.map(({ id, eventTime }) => ({ hash, id, event_time: new Date(eventTime).toISOString() })),
+    own.flatMap(({ id, unmovedId }) =>
+      (unmovedId === undefined ? [id] : [id, unmovedId]).map((one) => ({ hash, id: one })),
+    ),
   );
   const rows = await live`
     with asked as (
-      select hash, id, event_time
-      from jsonb_to_recordset(${live.json(all)}) as r(hash text, id uuid, event_time timestamptz)
+      select hash, id
+      from jsonb_to_recordset(${live.json(all)}) as r(hash text, id uuid)
     ),
     noted as (
-      select a.hash, m.id, to_timestamp(
-        ('x' || lpad(translate(left(m.id::text, 13), '-', ''), 16, '0'))::bit(64)::bigint / 1000.0
-      ) as event_time
+      select a.hash, m.id
       from (select distinct hash from asked) a
       join moved_events m on m.identity_hash = decode(a.hash, 'hex')
+    ),
+    wanted as (
+      select hash, id, to_timestamp(
+        ('x' || lpad(translate(left(id::text, 13), '-', ''), 16, '0'))::bit(64)::bigint / 1000.0
+      ) as event_time
+      from (select * from asked union select * from noted) either
     )
     select distinct
       w.hash,
@@ -50,7 +59,7 @@ export async function liveRows(
       (extract(epoch from e.received_at) * 1000)::float8 as received_at,
       e.context::text as context,
       e.clock_offset_ms::text as clock_offset_ms
-    from (select * from asked union select * from noted) w
+    from wanted w
     join events e on e.id = w.id and e.event_time = w.event_time`;
   return new Map(
     rows.map((row) => [

@@ -17,6 +17,7 @@ where c.relnamespace = current_schema()::regnamespace
     'ledger_retransmissions.noted_at',
     'log_holes.noted_at',
     'log_positions.epoch',
+    'log_positions.last_record',
     'log_positions.owner_pid',
     'log_positions.owner_started_at',
     'log_positions.updated_at',

@@ -50,7 +50,7 @@ describe("a numbered stream", () => {
         const records = Array.from({ length: 1 + below(3) }, () => {
           const known = sent[partition]!;
           if (known.length > 0 && below(6) === 0) return known[below(known.length)]!;
-          const events = Array.from({ length: 1 + below(25) }, () => sketch(below, true));
+          const events = Array.from({ length: 1 + below(25) }, () => sketch(below));
           for (const event of events) count(counted, event);
           const record = recordOf(events, { project: "p", receivedAt: noon + below(1_000) });
           known.push(record);
@@ -73,7 +73,8 @@ describe("a numbered stream", () => {
     expect([...(await store.sql.unsafe(check))]).toEqual([]);
   });
 
-  it.each(seeds.slice(0, 3))("is the same after a replay, seed %i", async (seed) => {
+  // Moved and unmoved copies with two writers: of each event the replay stores the copy that the live store did.
+  it.each([1, 212, 240])("is the same after a replay, seed %i", async (seed) => {
     const below = random(seed);
     const scene = await openReplayScene(url);
     try {
@@ -209,7 +210,7 @@ function random(seed: number): (bound: number) => number {
 }
 
 // Everything is a function of name and content, as it is of a fingerprint.
-function sketch(below: (bound: number) => number, mayMove = false): Sketch {
+function sketch(below: (bound: number) => number): Sketch {
   const number = below(400);
   const name = `e-${number}`;
   const isOther = number % 7 === 0 && below(2) === 0;
@@ -224,7 +225,7 @@ function sketch(below: (bound: number) => number, mayMove = false): Sketch {
     ...(number % 17 === 0 ? { identity: "window" as const } : {}),
   };
   const at = noon - (number % 20) * 3_600_000;
-  const movedTo = mayMove && number % 8 === 0 && below(2) === 0 ? at + 3_600_000 + below(1_000) : undefined;
+  const movedTo = number % 8 === 0 && below(2) === 0 ? at + 3_600_000 + below(1_000) : undefined;
   const moved = movedTo === undefined ? {} : { movedTo };
   const event: Sketch = { name, content: isOther ? "other" : "same", at, fields, ...moved };
   if (number % 19 === 0) {
