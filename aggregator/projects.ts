@@ -5,6 +5,7 @@ import { type Policy, policyShape } from "../shared/event/policy.ts";
 import { identifierLengthMax } from "../shared/limits.ts";
 import { canaryProject } from "../shared/wire/canary.ts";
 import { noteAction } from "./audit.ts";
+import { readGoverned } from "./schema/read.ts";
 import type { Store } from "./store/store.ts";
 
 /** Some parts of a policy, as they are to be. */
@@ -33,19 +34,29 @@ export async function readProjects(sql: ISql, project?: string): Promise<Project
   }));
 }
 
-/** What was set of every project's policy, the defaults left out; also of projects that only have keys. */
+/**
+ * What was set of every project's policy, the defaults left out, with the types it governs; also of projects
+ * that only have keys.
+ */
 export async function readSetPolicies(sql: ISql): Promise<Record<string, unknown>> {
   const rows = await sql`
     select project_id, coalesce(p.policy, '{}') as policy
     from projects p
     full join (select distinct project_id from write_keys) k using (project_id)
     order by project_id`;
-  return Object.fromEntries(rows.map((row) => [row["project_id"], row["policy"]]));
+  const governed = await readGoverned(sql);
+  return Object.fromEntries(
+    rows.map(({ project_id: project, policy }) => {
+      const types = governed.get(project);
+      return [project, types === undefined ? policy : { ...policy, governed_types: types }];
+    }),
+  );
 }
 
-/** The policy of a project; one that nobody has made asks for the defaults. */
+/** The policy of a project, with the types it governs; one that nobody has made asks for the defaults. */
 export async function readPolicy(sql: ISql, project: string): Promise<Policy> {
-  return (await readProjects(sql, project))[0]?.policy ?? policyShape.parse({});
+  const policy = (await readProjects(sql, project))[0]?.policy ?? policyShape.parse({});
+  return { ...policy, governed_types: [...((await readGoverned(sql, project)).get(project) ?? [])] };
 }
 
 /** Makes a project where there is none of the name. Throws a MisuseError for a name that cannot be one. */

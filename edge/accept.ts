@@ -17,6 +17,7 @@ import { createBatcher, type Part } from "./batch.ts";
 import type { ClientFacts } from "./client.ts";
 import type { Dialect } from "./dialect/dialect.ts";
 import { EventFault } from "./fault.ts";
+import { governedBy } from "./governed.ts";
 import { type KeyedEvent, keyEvents } from "./key.ts";
 import { eventIdOf, normalise } from "./normalise.ts";
 import { coverRefused } from "./privacy/refused.ts";
@@ -34,6 +35,8 @@ export interface AcceptDeps {
   /** Whether requests share batches; true where it is not said. */
   groupCommit?: boolean;
   policyOf?: PolicyOf | undefined;
+  /** Asks for the policies anew; false where their source did not answer. */
+  renewPolicies?: (() => Promise<boolean>) | undefined;
 }
 
 /** What a project asks of its events; undefined where nobody has told, and without it of every project. */
@@ -94,27 +97,10 @@ export function createAccept(deps: AcceptDeps): Accept {
       await batcher.close();
     },
     async submit(submission) {
-      const { project, events, faults, dialect, rights } = submission;
+      const { project, events, dialect, rights } = submission;
       if (project === canaryProject) throw new WeirError("forbidden", "This project is Weir's own.");
       const historical = rights.includes("historical");
-      const { client, optsOut = false } = submission;
-      const mayState = rights.includes("client_context");
-      const asked = deps.policyOf?.(project);
-      const policy = asked instanceof Promise ? await asked : asked;
-      const shield = createShield(policy, { client, mayState, optsOut });
-      const circumstances = {
-        project,
-        dialect,
-        historical,
-        identity: submission.identity,
-        receivedAt: submission.receivedAt,
-        sentAt: submission.sentAt,
-        suspectText: submission.suspectText ?? true,
-        requestId: submission.requestId,
-        traceId: submission.traceparent?.split("-")[1],
-        shield,
-      };
-      const normalised = events.map((event, index) => faults?.get(index) ?? normalise(event, circumstances));
+      const { policy, shield, normalised } = await judge(submission, historical);
       const eventId = (index: number): unknown => {
         const event = events[index];
         return isRecord(event) ? eventIdOf(event, dialect) : undefined;
@@ -127,14 +113,47 @@ export function createAccept(deps: AcceptDeps): Accept {
       if (shield !== undefined) coverRefused(keyed, events, dialect, shield);
       const { receivedAt, traceparent, batchId } = submission;
       // What comes by no request is the operator's own doing, and no part of the day's events.
-      const quota = client === undefined ? null : (policy?.quota_events_per_day ?? null);
+      const quota = submission.client === undefined ? null : (policy?.quota_events_per_day ?? null);
       const parts = await batcher.add({ project, receivedAt, traceparent, events: keyed, batchId, quota });
       const errors = refusalsOf(keyed);
       if (errors.length > 0) report(errors, parts, deps);
       return { parts, errors };
     },
   };
+
+  // What the project asks, and each event as that has it or refused.
+  async function judge(submission: Submission, historical: boolean, isRenewed = false) {
+    const { project, events, faults, dialect, client, optsOut = false } = submission;
+    const asked = deps.policyOf?.(project);
+    const policy = asked instanceof Promise ? await asked : asked;
+    const mayState = submission.rights.includes("client_context");
+    const shield = createShield(policy, { client, mayState, optsOut });
+    const governed = governedBy(policy?.governed_types);
+    const circumstances = {
+      project,
+      dialect,
+      historical,
+      identity: submission.identity,
+      receivedAt: submission.receivedAt,
+      sentAt: submission.sentAt,
+      suspectText: submission.suspectText ?? true,
+      requestId: submission.requestId,
+      traceId: submission.traceparent?.split("-")[1],
+      shield,
+      governed,
+    };
+    const normalised = events.map((event, index) => faults?.get(index) ?? normalise(event, circumstances));
+    const { renewPolicies } = deps;
+    if (governed === undefined || isRenewed || renewPolicies === undefined || !normalised.some(isTooNew)) {
+      return { policy, shield, normalised };
+    }
+    // The version may be one that this edge has not been told of yet.
+    if (await renewPolicies()) return await judge(submission, historical, true);
+    throw new WeirError("not_ready", "A version of a governed type is not known here yet; send it again.");
+  }
 }
+
+const isTooNew = (event: unknown): boolean => event instanceof EventFault && event.code === "version_unknown";
 
 // A kind without a fingerprint leaves the number open, and so does a dialect that has no streams.
 function placeOf(event: unknown, { dialect, identity }: Submission): StreamPlace | undefined {

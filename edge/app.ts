@@ -28,7 +28,8 @@ type EdgeContext = Context<EdgeEnv>;
 export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
   const gate = createGate(deps);
   const readBody = createReadBody();
-  const accept = deps.accept ?? createAccept({ ...deps, policyOf: deps.keys.policyOf });
+  const accept =
+    deps.accept ?? createAccept({ ...deps, policyOf: deps.keys.policyOf, renewPolicies: deps.keys.renew });
   const doors = deps.doors ?? allDoors;
   const app = new Hono<EdgeEnv>();
   for (const door of doors) {

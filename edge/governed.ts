@@ -17,6 +17,16 @@ export interface GovernedTypes {
   find(type: string, version: number): Governed | "unknown" | undefined;
 }
 
+const made = new WeakMap<readonly GovernedType[], GovernedTypes>();
+
+/** The types ready to judge; made once for a list, and undefined for an empty one. */
+export function governedBy(types: readonly GovernedType[] | undefined): GovernedTypes | undefined {
+  if (types === undefined || types.length === 0) return undefined;
+  const known = made.get(types) ?? governTypes(types);
+  made.set(types, known);
+  return known;
+}
+
 /** Makes the types ready. */
 export function governTypes(types: readonly GovernedType[]): GovernedTypes {
   const byType = new Map<string, Map<number, Governed>>();

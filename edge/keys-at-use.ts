@@ -26,6 +26,8 @@ export function keysAtUse(deps: KeysSourceDeps): KeysAtUse {
   let begunAt = Number.NEGATIVE_INFINITY;
   /** When the newest look began that has come to its end, well or badly. */
   let seenAt = Number.NEGATIVE_INFINITY;
+  /** When the newest look began that brought a list. */
+  let goodAt = Number.NEGATIVE_INFINITY;
   return {
     find: (keyHash) => list?.byHash.get(keyHash),
     policyOf: (project) => list?.policies.get(project),
@@ -43,6 +45,7 @@ export function keysAtUse(deps: KeysSourceDeps): KeysAtUse {
         if (waitMs > 0) await clock.sleep(waitMs);
         else await look();
       }
+      return goodAt >= cameAt;
     },
     async ready() {
       if (list === undefined) await look();
@@ -56,6 +59,7 @@ export function keysAtUse(deps: KeysSourceDeps): KeysAtUse {
     begunAt = began;
     try {
       list = await ask();
+      goodAt = Math.max(goodAt, began);
     } catch (error) {
       logger.error("keys_unavailable", { error: reasonOf(error) });
     }

@@ -14,7 +14,7 @@ export function fixedKeys(
   return {
     find: (keyHash) => byHash.get(keyHash),
     policyOf: (project) => (Object.hasOwn(policies, project) ? policies[project] : undefined),
-    renew: async () => undefined,
+    renew: async () => true,
     ready: async () => undefined,
     close: async () => undefined,
   };
@@ -32,7 +32,7 @@ export function polledKeys(deps: KeysSourceDeps): KeySource {
   const stop = new AbortController();
   let list: KeyList | undefined;
   let renewedAt = Number.NEGATIVE_INFINITY;
-  let renewing: Promise<void> | undefined;
+  let renewing: Promise<boolean> | undefined;
   const polling = poll();
   return {
     find: (keyHash) => list?.byHash.get(keyHash),
@@ -67,11 +67,17 @@ export function polledKeys(deps: KeysSourceDeps): KeySource {
   }
 
   // Whoever comes too early waits for the next look: the one before may not have seen their key.
-  async function renewSoon(): Promise<void> {
+  async function renewSoon(): Promise<boolean> {
     const waitMs = renewedAt + renewsEveryMs - clock.now();
     if (waitMs > 0) await clock.sleep(waitMs, stop.signal);
     renewedAt = clock.now();
-    await ask(stop.signal).then(keep, complain);
+    try {
+      keep(await ask(stop.signal));
+      return true;
+    } catch (error) {
+      complain(error);
+      return false;
+    }
   }
 
   function keep(found: KeyList): void {

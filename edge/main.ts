@@ -64,7 +64,8 @@ export async function startEdge(start: StartEdge): Promise<RunningEdge> {
   const keys = given ?? polledKeys(hop("WEIR_KEYS_URL"));
   const name = config.WEIR_EDGE_NAME;
   const policyOf = start.policyOf ?? keys.policyOf;
-  const shared = { name, collector, clock, hash, meter, logger, policyOf };
+  const renewPolicies = start.policyOf === undefined ? keys.renew : undefined;
+  const shared = { name, collector, clock, hash, meter, logger, policyOf, renewPolicies };
   const accept = createAccept(shared);
   const rateEventsPerSecond = config.WEIR_RATE_EVENTS_PER_SECOND;
   const doors = createDoors(readOutside(config, meter));

@@ -16,6 +16,7 @@ import { type BatchHead, createColumns } from "./columns.ts";
 import { decodeOriginal } from "./decode-original.ts";
 import { dialectNamed } from "./dialect/doors.ts";
 import { EventFault } from "./fault.ts";
+import { type GovernedTypes, governedBy } from "./governed.ts";
 import { type KeyedEvent, keyEvents } from "./key.ts";
 import { eventIdOf, normalise } from "./normalise.ts";
 import { coverRefused } from "./privacy/refused.ts";
@@ -56,9 +57,10 @@ async function batchOfOriginals(
   const columns = createColumns(originals.length);
   // Which client it was is not kept with an event, so that its own word on it is believed as little as ever.
   const ground = { client: {}, mayState: false, optsOut: false, isBack: true };
-  const shield = createShield(await policyOf?.(head.project), ground);
+  const policy = await policyOf?.(head.project);
+  const rules = { shield: createShield(policy, ground), governed: governedBy(policy?.governed_types) };
   for (const original of originals) {
-    if (!columns.append(await keyOriginal(head.project, original, hash, shield))) {
+    if (!columns.append(await keyOriginal(head.project, original, hash, rules))) {
       throw new WeirError("record_too_large", "The events do not fit into one batch.");
     }
   }
@@ -70,13 +72,13 @@ async function keyOriginal(
   project: string,
   original: OriginalEvent,
   hash: Hash,
-  shield: Shield | undefined,
+  rules: { shield: Shield | undefined; governed: GovernedTypes | undefined },
 ): Promise<KeyedEvent> {
   const dialect = dialectNamed(original.dialect);
   const { event, fault, suspectText } = decodeOriginal(original.bytes);
   const { historical, sentAt } = original;
   const identity = identityKinds.find((kind): kind is IdentityKind => kind === original.identity);
-  const circumstances = { project, dialect, identity, historical, sentAt, suspectText, shield };
+  const circumstances = { project, dialect, identity, historical, sentAt, suspectText, ...rules };
   const unknown = { requestId: undefined, traceId: undefined };
   const normalised =
     fault ?? normalise(event, { ...circumstances, ...unknown, receivedAt: original.judgedAt });
@@ -89,7 +91,7 @@ async function keyOriginal(
     origin: { version: weirVersion, dialect: dialect.name, ...asked },
   };
   const keyed = await keyEvents([normalised], refused, hash);
-  if (shield !== undefined) coverRefused(keyed, [event], dialect, shield);
+  if (rules.shield !== undefined) coverRefused(keyed, [event], dialect, rules.shield);
   return knownAs(keyed[0]!, original);
 }
 

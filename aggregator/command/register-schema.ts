@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { exitCode, MisuseError, print, runCommand } from "../../shared/command.ts";
 import { identifierLengthMax } from "../../shared/limits.ts";
-import { readSchemas } from "../read/schemas.ts";
 import { declareTypes, readDeclarations } from "../schema/declare.ts";
+import { readGoverned } from "../schema/read.ts";
 import { typesModule } from "../schema/typescript.ts";
 import type { Store } from "../store/store.ts";
 import type { AggregatorCommands } from "./register.ts";
@@ -74,7 +74,7 @@ async function types(store: Store, flags: Flags): Promise<number> {
 }
 
 const typesOf = async (store: Store, flags: Flags) =>
-  (await readSchemas(store.sql, flags.project)).get(flags.project) ?? [];
+  (await readGoverned(store.sql, flags.project)).get(flags.project) ?? [];
 
 function readText(file: string): string {
   try {

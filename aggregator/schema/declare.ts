@@ -2,7 +2,7 @@
 import type { TransactionSql } from "postgres";
 import { z } from "zod";
 import { MisuseError } from "../../shared/command.ts";
-import { type GovernedType, governedShape } from "../../shared/event/governed.ts";
+import { type GovernedType, governedNames, governedShape } from "../../shared/event/governed.ts";
 import { governedTypesMax, schemaBytesMax } from "../../shared/limits.ts";
 import { canaryProject } from "../../shared/wire/canary.ts";
 import { errorCode } from "../store/errors.ts";
@@ -27,11 +27,13 @@ export function readDeclarations(text: string): GovernedType[] {
   } catch {
     throw new MisuseError("the file is no JSON");
   }
-  const parsed = z
-    .array(governedShape)
-    .min(1)
-    .max(governedTypesMax)
-    .safeParse(Array.isArray(value) ? value : [value]);
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  const strange = list.flatMap((one) =>
+    Object.keys(Object(one)).filter((name) => !governedNames.includes(name)),
+  );
+  if (strange.length > 0)
+    throw new MisuseError(`${strange[0]}: a declaration has ${governedNames.join(", ")}`);
+  const parsed = z.array(governedShape).min(1).max(governedTypesMax).safeParse(list);
   if (!parsed.success) {
     const faults = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
     throw new MisuseError(faults.join("; "));

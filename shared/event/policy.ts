@@ -1,5 +1,7 @@
 // What a project asks of every edge: who may send, what is kept of a person, and what may not be kept at all.
 import * as z from "zod/mini";
+import { governedTypesMax } from "../limits.ts";
+import { governedShape } from "./governed.ts";
 
 /** What a scan for personal content looks for. */
 export const contentKinds = ["email", "phone", "card"] as const;
@@ -43,6 +45,8 @@ export const policyShape = z.object({
     }),
     { action: "off", kinds: [...contentKinds] },
   ),
+  /** The event types it has declared; they are kept apart from the rest, and never set with it. */
+  governed_types: z._default(z.array(governedShape).check(z.maxLength(governedTypesMax)), []),
 });
 
 export type Policy = z.output<typeof policyShape>;

@@ -38,8 +38,11 @@ export interface KeySource {
   find(keyHash: string): WriteKey | undefined;
   /** What a project asks of edges; undefined where nobody has told. */
   policyOf(project: string): Policy | undefined;
-  /** Asks the source anew, at most once a second: who comes earlier waits that long. Never rejects. */
-  renew(): Promise<void>;
+  /**
+   * Asks the source anew, at most once a second: who comes earlier waits that long. False where the source
+   * did not answer. Never rejects.
+   */
+  renew(): Promise<boolean>;
   ready(): Promise<void>;
   /** When the newest canary was sent that was stored by the last look, epoch ms; null where nobody knows. */
   newestCanaryAt?: () => number | null;

@@ -329,7 +329,7 @@ describe("the other routes", () => {
     const keys = {
       find: () => undefined,
       policyOf: () => undefined,
-      renew: async () => undefined,
+      renew: async () => true,
       ready: refuse,
       close: async () => undefined,
     };

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readSchemas } from "../../../aggregator/read/schemas.ts";
 import { declareTypes, readDeclarations } from "../../../aggregator/schema/declare.ts";
+import { readGoverned } from "../../../aggregator/schema/read.ts";
 import { typesModule } from "../../../aggregator/schema/typescript.ts";
 import { migrate } from "../../../aggregator/store/migrate.ts";
 import { openStore } from "../../../aggregator/store/open.ts";
@@ -51,13 +51,13 @@ describe("governed types", () => {
     ]);
     expect(await declare(purchase)).toEqual([{ type: "purchase", version: 1, change: "unchanged" }]);
     await declare({ type: "visit" }, "blog");
-    const found = await readSchemas(store.sql);
+    const found = await readGoverned(store.sql);
     expect([...found.keys()]).toEqual(["blog", "shop"]);
     expect(found.get("shop")).toMatchObject([
       { version: 1, payload: purchase.payload, identity: null },
       { version: 2 },
     ]);
-    expect((await readSchemas(store.sql, "blog")).size).toBe(1);
+    expect((await readGoverned(store.sql, "blog")).size).toBe(1);
   });
 
   it("may have their payload amended", async () => {
@@ -72,7 +72,7 @@ describe("governed types", () => {
     await declare(ping, "fixed");
     await expect(declare([{ type: "pong" }, { type: "ping" }], "fixed")).rejects.toThrow("is fixed");
     await expect(declare({ ...ping, identity: { window_ms: 61_000 } }, "fixed")).rejects.toThrow("is fixed");
-    expect((await readSchemas(store.sql, "fixed")).get("fixed")).toMatchObject([
+    expect((await readGoverned(store.sql, "fixed")).get("fixed")).toMatchObject([
       { type: "ping", identity: { window_ms: 60_000, discriminator: null } },
     ]);
   });
