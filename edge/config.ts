@@ -1,7 +1,6 @@
 // What an edge reads from its environment.
 
 import * as z from "zod/mini";
-import en from "zod/v4/locales/en.js";
 import { ConfigError, type ConfigSource, readConfig } from "../shared/config.ts";
 import { settingNames, settings } from "../shared/settings.ts";
 
@@ -22,9 +21,6 @@ const shape = z.object({
   WEIR_POSTHOG_UPSTREAM: settings.WEIR_POSTHOG_UPSTREAM,
   WEIR_POSTHOG_UPSTREAM_COPY: settings.WEIR_POSTHOG_UPSTREAM_COPY,
 });
-
-// The sentences of a fault, which zod/mini leaves out.
-z.config(en());
 
 export type EdgeConfig = z.output<typeof shape>;
 

@@ -1,4 +1,6 @@
 // The edge on Deno: a server of its own, or the object with `fetch` that Deno Deploy and `deno serve` take.
+import * as z from "zod/mini";
+import en from "zod/v4/locales/en.js";
 import { systemClock } from "../../shared/clock.ts";
 import { plainHash } from "../../shared/event/sha256.ts";
 import { createLogger } from "../../shared/telemetry/logger.ts";
@@ -25,6 +27,9 @@ export async function serve(app: EdgeApp, address: { host: string; port: number 
   };
   return { url: `http://${server.addr.hostname}:${server.addr.port}`, close };
 }
+
+// The sentences of a fault, which zod/mini leaves out.
+z.config(en());
 
 const hosted = createHosted({
   settings: () => Deno.env.toObject(),
