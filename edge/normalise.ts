@@ -89,7 +89,7 @@ function normaliseNative(
     return new EventFault(violation.code, violation.pointer, violation.detail, known);
   }
   const kept = given.shield
-    ? shield(storableEvent, given.shield)
+    ? shield(storableEvent, written, given.shield)
     : { event: storableEvent, isRedacted: false };
   if (kept instanceof EventFault) {
     return new EventFault(kept.code, kept.pointer, kept.detail, known);

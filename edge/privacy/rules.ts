@@ -4,8 +4,9 @@ import { createPseudonym, isPseudonym } from "../../shared/event/pseudonym.ts";
 
 export interface Rules {
   policy: Policy;
-  /** Lower-case names of members that are left out. */
+  /** Lower-case names of members that are left out, and what a JSON text has in it that may hold one. */
   denied: ReadonlySet<string>;
+  deniedIn: RegExp | undefined;
   /** An id as it is stored; undefined where ids stay as they are. */
   pseudonym: ((id: string) => string) | undefined;
   isPseudonym(text: string): boolean;
@@ -28,6 +29,7 @@ export function rulesOf(policy: Policy): Rules {
   const rules: Rules = {
     policy,
     denied,
+    deniedIn: denied.size === 0 ? undefined : new RegExp([...denied].map(patternOf).join("|"), "i"),
     pseudonym: newest === undefined ? undefined : remembered(createPseudonym(newest)),
     isPseudonym: (text) => isPseudonym(text, keys),
     masked: scan.action === "mask" ? scan.kinds : [],
@@ -37,6 +39,10 @@ export function rulesOf(policy: Policy): Rules {
   made.set(policy, rules);
   return rules;
 }
+
+// As JSON writes it; case is passed over by the pattern, as far as it knows letters of every alphabet.
+const patternOf = (name: string): string =>
+  /^[\w$ .-]+$/.test(name) ? `"${name.replace(/[$.]/g, "\\$&")}"` : '"';
 
 /** Pseudonyms kept at hand: 10,000 × some 300 bytes = 3 MB a project that asks for them. */
 const rememberedMax = 10_000;

@@ -60,7 +60,7 @@ export const isCardNumber = (value: number): boolean =>
 
 /** Whether what stands under a name as `phone` is one, however it is written. */
 export const isPhoneUnder = (name: string, text: string): boolean =>
-  phoneName.test(name) && /^[+\d][\d ()./-]{5,24}$/.test(text) && digitsOf(text).length >= 6;
+  phoneName.test(name) && /^[+\d][\d ()./-]{5,24}$/.test(text) && digitsOf(text).length >= 7;
 
 const phoneName =
   /(?:^|[._ -]|[a-z](?=[A-Z]))(?:(?:[Tt]ele)?[Pp]hone|[Mm]obile|[Tt]el|[Ff]ax|[Mm]sisdn|PHONE|MOBILE)(?:[._ -]?(?:[Nn]umber|NUMBER|[Nn]o))?$/;

@@ -2,11 +2,12 @@
 import { type Policy, policyShape } from "../../shared/event/policy.ts";
 import type { ClientFacts } from "../client.ts";
 import { EventFault } from "../fault.ts";
+import type { Written } from "../fields.ts";
 import type { NativeEvent } from "../schema.ts";
 import { type ClientContext, createClientContext } from "./client-context.ts";
 import { type Forbidden, findForbidden, type Redaction, redact } from "./redact.ts";
 import { type Rules, rulesOf } from "./rules.ts";
-import { findContent, maskText } from "./scan.ts";
+import { findContent, isSuspect, maskText } from "./scan.ts";
 
 export interface Shield {
   readonly rules: Rules;
@@ -67,12 +68,15 @@ export interface Shielded {
   isRedacted: boolean;
 }
 
-/** Does to an event what the policy asks. The event itself comes back where that is nothing. */
-export function shield(event: NativeEvent, by: Shield): Shielded | EventFault {
+/**
+ * Does to an event what the policy asks; the event itself comes back where that is nothing. `written` are its
+ * objects as JSON, by which is seen at once that most events hold nothing of what is looked for.
+ */
+export function shield(event: NativeEvent, written: Written, by: Shield): Shielded | EventFault {
   const { rules, client } = by;
   if (by.optedOut) return optedOut;
   if (rules.policy.consent === "required" && event.context?.["consent"] !== "granted") return unconsented;
-  const isLooked = rules.looksInside ? look(event, by) : { event, isRedacted: false };
+  const isLooked = rules.looksInside ? look(event, written, by) : { event, isRedacted: false };
   if (isLooked instanceof EventFault) return isLooked;
   const { context } = isLooked.event;
   const kept = context && client.of(context);
@@ -80,15 +84,18 @@ export function shield(event: NativeEvent, by: Shield): Shielded | EventFault {
   return { ...isLooked, event: { ...isLooked.event, context: kept } as NativeEvent };
 }
 
-function look(event: NativeEvent, by: Shield): Shielded | EventFault {
+function look(event: NativeEvent, written: Written, by: Shield): Shielded | EventFault {
   const { rules } = by;
+  const texts = [written.payload, written.context, written.metadata];
   const redaction = by.redactionFor([event.user_id, event.anonymous_id], personNames);
   const content = { payload: event.payload, context: event.context, metadata: event.metadata };
-  const clean = redact(content, redaction) as typeof content;
+  const clean = texts.some((text) => mayHold(text, redaction, rules))
+    ? (redact(content, redaction) as typeof content)
+    : content;
   const person = (id: string | null | undefined) => (id && redaction.pseudonyms.get(id)) || id;
   const ids = { user_id: person(event.user_id), anonymous_id: person(event.anonymous_id) };
   const named = { ...event, ...clean, ...ids } as NativeEvent;
-  const found = forbiddenIn(named, rules);
+  const found = forbiddenIn(named, texts, rules);
   if (found !== undefined) {
     return new EventFault("content_forbidden", found.pointer, `The project takes no ${words[found.kind]}.`);
   }
@@ -98,8 +105,21 @@ function look(event: NativeEvent, by: Shield): Shielded | EventFault {
 
 const words = { email: "e-mail addresses", phone: "phone numbers", card: "card numbers" } as const;
 
-function forbiddenIn(event: NativeEvent, { forbidden }: Rules): Forbidden | undefined {
-  return forbidden.length === 0 ? undefined : findForbidden(event, forbidden);
+function mayHold(text: string, { pseudonyms, masked }: Redaction, { deniedIn }: Rules): boolean {
+  if (deniedIn?.test(text)) return true;
+  for (const id of pseudonyms.keys()) if (text.includes(JSON.stringify(id).slice(1, -1))) return true;
+  return masked.length > 0 && isSuspect(text);
+}
+
+function forbiddenIn(
+  event: NativeEvent,
+  texts: readonly string[],
+  { forbidden }: Rules,
+): Forbidden | undefined {
+  if (forbidden.length === 0) return undefined;
+  if (texts.some(isSuspect)) return findForbidden(event, forbidden);
+  const { payload: _, context: _1, metadata: _2, ...scalars } = event;
+  return findForbidden(scalars, forbidden);
 }
 
 const idNames = ["user_id", "anonymous_id", "session_id", "stream_id", "aggregate_id"] as const;
