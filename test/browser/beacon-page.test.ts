@@ -1,4 +1,6 @@
 // What the beacon tells of a page by itself, and what it does not tell of people who do not want it.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Embedded } from "../support/embedded.ts";
@@ -288,5 +290,31 @@ describeInBrowser("the beacon on a page", () => {
       await until("the page view is sent", 20_000, () => scene.proxy.seen.length > 0);
     });
     expect(rows[0]!.context).toMatchObject({ app_version: "2.1.0", referrer: "http://elsewhere.test/" });
+  });
+
+  it("runs the example as it stands", async () => {
+    const example = readFileSync(join(import.meta.dirname, "../../edge/examples/beacon.html"), "utf8");
+    const page = (host: string, key: string): string =>
+      example.replace("http://127.0.0.1:8787", host).replace("YOUR_WRITE_KEY", key);
+    const rows = await visitSite({ page }, async ({ open }) => {
+      const shop = await open("/");
+      await shop.click("[data-weir-click]");
+      for (const id of ["buy", "sign-in", "route"]) await shop.click(`#${id}`);
+      await shop.waitForTimeout(50);
+      await shop.click("#opt-out");
+      await shop.click("#buy");
+    });
+    // Whether time is told at the change of route depends on how long all this took.
+    const told = rows.filter(({ type }) => type !== "engagement");
+    expect(
+      told.map(({ type, user_id, payload }) => [type, user_id, payload["plan"] ?? payload["revenue"]]),
+    ).toEqual([
+      ["page_view", null, undefined],
+      ["plan_chosen", null, "pro"],
+      ["purchase", null, "19.90"],
+      ["identify", "user-42", "pro"],
+      ["page_view", "user-42", undefined],
+    ]);
+    expect(rows[0]!.context["app_version"]).toBe("1.0.0");
   });
 });

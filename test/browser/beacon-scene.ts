@@ -46,6 +46,8 @@ export interface SceneOptions {
   /** Of the page's head, before the beacon. */
   head?: string;
   body?: string;
+  /** A whole page instead, from the proxy's address and the project's key. */
+  page?(host: string, key: string): string;
   context?: Parameters<Browser["newContext"]>[0];
 }
 
@@ -60,7 +62,9 @@ export async function openScene(
 ): Promise<Scene> {
   const proxy = await openProxy(embedded.edge.url);
   const key = embedded.keyOf(project);
-  const html = (): string => `<!doctype html><title>A shop</title>
+  const html = (): string =>
+    options.page?.(proxy.url, key) ??
+    `<!doctype html><title>A shop</title>
     <script>window.weir=window.weir||function(){(weir.q=weir.q||[]).push(arguments)}</script>${options.head ?? ""}
     <script async src="${proxy.url}/weir.js" data-key="${key}" ${options.attributes ?? ""}></script>
     ${options.body ?? "<h1>A shop</h1>"}`;
