@@ -2,7 +2,7 @@
 import { problems, WeirError } from "../../shared/problem.ts";
 import { type RetryPolicy, retry } from "../../shared/retry.ts";
 import type { Submission } from "../accept.ts";
-import { native } from "../dialect/native.ts";
+import { dialectNamed } from "../dialect/doors.ts";
 import { type CheckpointFile, partBatchId } from "./checkpoint.ts";
 import type { ImportDeps, ImportOptions } from "./import.ts";
 import type { Progress } from "./progress.ts";
@@ -80,7 +80,7 @@ async function sendPart(
     ...decodePart(part.events),
     project: deps.project,
     rights: ["historical"],
-    dialect: native,
+    dialect: dialectNamed(options.dialect ?? "native"),
     identity: options.identity,
     receivedAt: kept.checkpoint.startedAt,
     batchId: (piece) => partBatchId(kept.checkpoint, part.number, piece),

@@ -21,7 +21,13 @@ import { openSource, type SourceOptions } from "./source/read-source.ts";
 export const importIdentities = ["event_id", "content", "window"] as const;
 export type ImportIdentity = (typeof importIdentities)[number];
 
+/** The formats a file's events may have: our own, or what another product's export holds. */
+export const importDialects = ["native", "segment", "posthog"] as const;
+export type ImportDialect = (typeof importDialects)[number];
+
 export interface ImportOptions extends SourceOptions {
+  /** Absent: our own. */
+  dialect?: ImportDialect | undefined;
   /** How every event's key is made; absent: as the front door does. */
   identity?: ImportIdentity | undefined;
 }
@@ -71,7 +77,7 @@ export async function importFile(
 ): Promise<ImportResult> {
   const startedAt = deps.clock.now();
   const source = await openSource(file, options);
-  const { map, delimiter, zone, identity } = options;
+  const { map, delimiter, zone, identity, dialect } = options;
   const cut = [1, batchEventsMax, partBytesMax];
   const key = await checkpointKey(file, [
     cut,
@@ -82,6 +88,8 @@ export async function importFile(
     delimiter,
     zone,
     identity,
+    // Left out where there is none, so that an import begun before there was a choice is still the same one.
+    ...(dialect === undefined ? [] : [dialect]),
   ]);
   const kept = openCheckpoint(deps.dataDir, key, startedAt);
   if (startedAt - kept.checkpoint.startedAt > checkpointAgeMaxMs) {

@@ -1,7 +1,15 @@
 // The command line of `import`: its words, and what they mean.
 import { type Command, Option } from "commander";
 import { exitCode, print, runCommand } from "../../shared/command.ts";
-import { type ImportDeps, type ImportIdentity, importFile, importIdentities, importText } from "./import.ts";
+import {
+  type ImportDeps,
+  type ImportDialect,
+  type ImportIdentity,
+  importDialects,
+  importFile,
+  importIdentities,
+  importText,
+} from "./import.ts";
 import { parseMap } from "./source/csv-map.ts";
 import { type SourceFormat, sourceFormats } from "./source/read-source.ts";
 
@@ -11,6 +19,7 @@ interface ImportFlags {
   delimiter?: string;
   tz?: string;
   identity?: ImportIdentity;
+  dialect?: ImportDialect;
   project?: string;
   json?: boolean;
 }
@@ -41,6 +50,9 @@ export function registerImport(program: Command, withDeps: WithImportDeps): void
     .option("--delimiter <character>", "CSV: what parts the columns (default: a comma)")
     .option("--tz <zone>", "zone of times without offset, such as Europe/London")
     .addOption(new Option("--identity <kind>", "what makes two events the same").choices(importIdentities))
+    .addOption(
+      new Option("--dialect <name>", "whose export it is (default: our own events)").choices(importDialects),
+    )
     .option("--project <project>", "project the events belong to")
     .option("--json", "the result as one JSON object on the last line")
     .action((file: string, flags: ImportFlags) =>
@@ -52,6 +64,7 @@ export function registerImport(program: Command, withDeps: WithImportDeps): void
           delimiter: flags.delimiter,
           zone: flags.tz,
           identity: flags.identity,
+          dialect: flags.dialect,
         };
         return withDeps({ project: flags.project }, async (deps) => {
           const result = await importFile(file, options, deps);

@@ -1,5 +1,7 @@
 // PostHog's wire format: one shape for every event, its own properties told apart by a leading `$`.
+import { suspectNumber } from "../decode-json.ts";
 import { EventFault } from "../fault.ts";
+import { unfitNumber } from "../json-places.ts";
 import { isRecord } from "../schema.ts";
 import type { Dialect } from "./dialect.ts";
 import { type People, peopleOf, readId } from "./posthog-people.ts";
@@ -32,7 +34,7 @@ const renamed: ReadonlyMap<unknown, string> = new Map([
 // Members with a place of their own; `offset` and `sent_at` tell when an event travelled, and a token whose it is.
 const placed = new Set([
   ...["uuid", "event", "distinct_id", "$distinct_id", "properties", "timestamp", "$set", "$set_once"],
-  ...["offset", "sent_at", "api_key", "token", "$token"],
+  ...["offset", "sent_at", "api_key", "token", "$token", "ip"],
 ]);
 const tokens = new Set(["token", "api_key"]);
 
@@ -45,6 +47,7 @@ function toNative(value: Value): Value | EventFault {
   const content = traitsOf(value, properties);
   const { payload, context } = parted(properties, people, content === undefined ? undefined : content.from);
   if (type !== undefined) context.set("source_type", name);
+  if ((value["ip"] ?? undefined) !== undefined) context.set("ip", value["ip"]);
   const metadata = Object.entries(value).filter(([member]) => !placed.has(member));
   return {
     event_id: eventIdOf(value),
@@ -59,17 +62,26 @@ function toNative(value: Value): Value | EventFault {
   };
 }
 
-// An export's CSV holds them as a JSON text.
+const notObject = new EventFault("invalid_type", "/properties", "It must be an object.");
+
+// Exports hold them as a JSON text, whose numbers nobody has looked at before.
 function propertiesOf(value: Value): Value | EventFault {
   const given = value["properties"] ?? {};
   if (isRecord(given)) return given;
+  if (typeof given !== "string") return notObject;
+  let read: unknown;
   try {
-    const read: unknown = typeof given === "string" ? JSON.parse(given) : undefined;
-    if (isRecord(read)) return read;
+    read = JSON.parse(given);
   } catch {
-    // What is no JSON is no object either.
+    return notObject;
   }
-  return new EventFault("invalid_type", "/properties", "It must be an object.");
+  const pointer = suspectNumber.test(given) ? unfitNumber(given, 0, given.length) : undefined;
+  if (pointer === undefined) return isRecord(read) ? read : notObject;
+  return new EventFault(
+    "number_not_representable",
+    `/properties${pointer}`,
+    "The number does not survive a double; write it as text.",
+  );
 }
 
 // The client's own id of an event; the one that PostHog's servers went by before there was a uuid, else.
