@@ -4,6 +4,7 @@ import { find, write } from "./element.ts";
 import { formatCount, formatMoment } from "./format.ts";
 import { type Change, createConfirm } from "./quarantine-confirm.ts";
 import { createDetail } from "./quarantine-detail.ts";
+import { type ChangeAnswer, changeText } from "./quarantine-outcome.ts";
 import { showReasons } from "./quarantine-reasons.ts";
 import { type ListedRow, showRows } from "./quarantine-rows.ts";
 
@@ -112,23 +113,9 @@ async function send(change: Change): Promise<{ ok: boolean; text: string }> {
   const headers = { "content-type": "application/json" };
   const init = { method: "POST", headers, body: JSON.stringify(body) };
   const response = await request(`quarantine/${kind}`, init, undefined, 60_000);
-  const answer = (await response.json()) as Record<string, number> & { ok: boolean; error?: string | null };
-  const count = Number(answer["discarded"]) + Number(answer["records"]);
-  if (kind === "discard") return { ok: answer.ok, text: `${count} discarded.` };
-  const parts = [
-    `${answer["sent"]} sent`,
-    `${answer["stored"]} stored`,
-    ...told(answer["duplicate"], "were duplicates"),
-    ...told(answer["quarantined"], "are quarantined anew"),
-    ...told(answer["refused_again"], "refused again"),
-    ...told(answer["pending"], "on their way"),
-    ...told(answer["needs_as_new"], "conflicts left as they are"),
-    ...(answer.error ? [answer.error] : []),
-  ];
-  return { ok: answer.ok, text: `${parts.join(", ")}.` };
+  const answer = (await response.json()) as ChangeAnswer;
+  return { ok: answer.ok, text: changeText(kind, answer) };
 }
-
-const told = (count: number | undefined, what: string): string[] => (count ? [`${count} ${what}`] : []);
 
 function tell(text: string, isGood: boolean): void {
   const notice = find("notice");

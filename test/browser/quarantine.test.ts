@@ -186,6 +186,32 @@ describeInBrowser("the page of the quarantine", () => {
     expect((await weir.store.sql`select 1 from events where type = 't' and payload ? 'a'`).length).toBe(2);
   });
 
+  it("shows a record kept whole, retries it where it is, and discards it", async () => {
+    const [row] = await weir.store.sql`
+      insert into quarantined_records (log_id, partition, log_offset, reason, detail, original)
+      values ('another log', 3, 7, 'record_unreadable', 'no record', '\\x00ff')
+      returning 'r' || record_id as id`;
+    const page = await open();
+    await page.getByRole("button", { name: `Show event ${row?.["id"]}` }).click(soon);
+    await page.locator("#detail[open]").waitFor(soon);
+    expect(await page.locator("#detail-title").innerText()).toBe(`Record ${row?.["id"]}`);
+    expect(await page.locator("#detail-what").innerText()).toContain("partition 3, offset 7");
+    expect(await page.locator("#detail-original").innerText()).toBe("AP8=");
+    await page.locator("#detail-retry").click();
+    await page.locator("#confirm-yes").click();
+    await page.locator("#notice[data-state=bad]").waitFor(soon);
+    expect(await page.locator("#notice").innerText()).toBe(
+      "0 sent, 0 stored, 1 record cannot be read still.",
+    );
+    await page.locator("#rows input").check(soon);
+    await page.locator("#discard").click();
+    await page.getByLabel("Why").fill("noise");
+    await page.keyboard.press("Enter");
+    await page.locator("#notice[data-state=good]").waitFor(soon);
+    expect(await page.locator("#notice").innerText()).toBe("1 discarded.");
+    await weir.store.sql`delete from quarantined_records`;
+  });
+
   it("says what is wrong where nothing answers, and goes on by itself", async () => {
     const page = await open();
     await page.locator("#status[data-state=live]").waitFor(soon);
