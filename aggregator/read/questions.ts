@@ -4,5 +4,6 @@ import { events } from "./events.ts";
 import { newest } from "./newest.ts";
 import type { Question } from "./question.ts";
 import { revenue } from "./revenue.ts";
+import { schemas } from "./schemas.ts";
 
-export const questions: readonly Question[] = [activeUsers, events, revenue, newest];
+export const questions: readonly Question[] = [activeUsers, events, revenue, newest, schemas];

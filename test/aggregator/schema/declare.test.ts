@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { answer } from "../../../aggregator/read/answer.ts";
+import { schemas } from "../../../aggregator/read/schemas.ts";
 import { declareTypes, readDeclarations } from "../../../aggregator/schema/declare.ts";
 import { readGoverned } from "../../../aggregator/schema/read.ts";
 import { typesModule } from "../../../aggregator/schema/typescript.ts";
@@ -58,6 +60,25 @@ describe("governed types", () => {
       { version: 2 },
     ]);
     expect((await readGoverned(store.sql, "blog")).size).toBe(1);
+  });
+
+  it("are asked for by project", async () => {
+    await declare({ ...purchase, identity: { window_ms: 60_000, discriminator: "sku" } }, "asked");
+    const { data } = await answer(store.sql, schemas, { project: ["asked"] });
+    expect(data).toEqual([
+      {
+        project: "asked",
+        type: "purchase",
+        version: 1,
+        payload: expect.any(String),
+        window_ms: 60_000,
+        discriminator: "sku",
+        declared_at: expect.stringMatching(/Z$/),
+        amended_at: null,
+      },
+    ]);
+    expect(JSON.parse(String(data[0]!["payload"]))).toEqual(purchase.payload);
+    for (const row of data) schemas.row.parse(row);
   });
 
   it("may have their payload amended", async () => {
