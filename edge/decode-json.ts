@@ -24,7 +24,7 @@ export interface JsonBody extends Events {
 }
 
 // A number of fewer than 16 digits and no exponent always survives a double; only others are looked at.
-export const suspectNumber = /[:,[\s]-?(?:[\d.]{16}|[\d.]+[eE])/;
+export const suspectNumber = /(?:^|[:,[\s])-?(?:[\d.]{16}|[\d.]+[eE])/;
 export const suspectEscape = /\\u(?:0000|[dD][89a-fA-F])/;
 
 const encoder = new TextEncoder();
