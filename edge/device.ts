@@ -1,5 +1,4 @@
 // What a User-Agent tells of its client: the kind of device, and whether it is a bot. Marks, never a reason to refuse.
-import { isbot } from "isbot";
 import type { ClientFacts } from "./client.ts";
 
 export type DeviceFacts = Pick<ClientFacts, "device" | "isBot">;
@@ -13,6 +12,10 @@ const nothing: DeviceFacts = {};
 // A program that sends what people did is no bot, whatever library it sends it with.
 const server =
   /^(?:(?:analytics|posthog|snowplow|openmeter|cloudevents|weir)[-/\w]*|node(?:\.js|-fetch|$)|undici|axios|got|python|aiohttp|ruby|faraday|php|guzzlehttp|java|apache-httpclient|go-http-client|reqwest|curl|wget|deno|bun)\b/i;
+// Those that name themselves, and the tools that drive a browser. Lists of thousands find few more, and would
+// be a fortieth of a Worker.
+const bot =
+  /bots?\b|crawl|spider|slurp|headless|lighthouse|pagespeed|phantomjs|puppeteer|playwright|selenium|webdriver|facebookexternalhit|whatsapp\/|embedly|link ?preview|monitor|uptime|pingdom|archiver|validator|feed ?fetcher|mediapartners|apis-google|\+https?:\/\//i;
 const kinds: readonly (readonly [device: string, pattern: RegExp])[] = [
   [
     "tv",
@@ -37,7 +40,7 @@ export function readAgent(agent: string | null): DeviceFacts {
 
 function read(agent: string): DeviceFacts {
   if (server.test(agent)) return { device: "server", isBot: false };
-  if (isbot(agent)) return { device: "bot", isBot: true };
+  if (bot.test(agent)) return { device: "bot", isBot: true };
   const device = kinds.find(([, pattern]) => pattern.test(agent))?.[0];
   return device === undefined ? { isBot: false } : { device, isBot: false };
 }
