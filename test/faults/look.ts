@@ -1,4 +1,5 @@
 // The suite's own looks at the store and the ledger while a fault runs and after it.
+import type { ReservedSql } from "postgres";
 import type { Kept, StoredRow } from "./judge.ts";
 import type { Ground } from "./world.ts";
 
@@ -10,6 +11,7 @@ export interface Wanted {
 
 const pieceRows = 5_000;
 const lookEveryMs = 200;
+const readMsMax = 300_000;
 
 /**
  * Waits until every one of `ids` has a row, but no longer than `msMax`; answers how long it took from `sinceMs`.
@@ -78,26 +80,48 @@ export async function reconciles(world: Ground): Promise<string[]> {
 
 /** A fault's rows, a piece of them in memory at a time. */
 export async function* rowsOf(world: Ground, wanted: Wanted): AsyncGenerator<StoredRow> {
-  const found = world.store.sql`
-    select event_id, payload, context, stored_at from events
-    where id >= ${wanted.leastId} and project_id = ${wanted.project}`;
-  for await (const rows of found.cursor(pieceRows)) {
-    for (const row of rows) {
-      yield {
-        event_id: String(row["event_id"]),
-        payload: row["payload"],
-        context: row["context"],
-        storedAtMs: (row["stored_at"] as Date).getTime(),
-      };
+  const session = await unhurried(world);
+  try {
+    const found = session`
+      select event_id, payload, context, stored_at from events
+      where id >= ${wanted.leastId} and project_id = ${wanted.project}`;
+    for await (const rows of found.cursor(pieceRows)) {
+      for (const row of rows) {
+        yield {
+          event_id: String(row["event_id"]),
+          payload: row["payload"],
+          context: row["context"],
+          storedAtMs: (row["stored_at"] as Date).getTime(),
+        };
+      }
     }
+  } finally {
+    await giveBack(session);
   }
 }
 
 /** What of a fault's project is in quarantine. */
 export async function keptOf(world: Ground, { project }: Wanted): Promise<Kept[]> {
-  const kept = await world.store.sql`
-    select convert_from(original, 'utf8') as original, reason from quarantine where project_id = ${project}`;
-  return kept.map((row) => ({ eventId: idOf(String(row["original"])), reason: String(row["reason"]) }));
+  const session = await unhurried(world);
+  try {
+    const kept = await session`
+      select convert_from(original, 'utf8') as original, reason from quarantine where project_id = ${project}`;
+    return kept.map((row) => ({ eventId: idOf(String(row["original"])), reason: String(row["reason"]) }));
+  } finally {
+    await giveBack(session);
+  }
+}
+
+// The verdict waits for its rows however busy the machine is: no promise is about how fast they are read.
+async function unhurried(world: Ground): Promise<ReservedSql> {
+  const session = await world.store.sql.reserve();
+  await session.unsafe(`set statement_timeout = ${readMsMax}`);
+  return session;
+}
+
+async function giveBack(session: ReservedSql): Promise<void> {
+  await session.unsafe("reset statement_timeout").catch(() => {});
+  session.release();
 }
 
 function idOf(original: string): string | undefined {
