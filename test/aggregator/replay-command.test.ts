@@ -1,5 +1,5 @@
-// The replay command as the README shows it: a store moved, rows put back, a schema swapped; and its exit codes.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+// The replay command: a store moved, rows put back, a schema swapped; and its exit codes.
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,7 +7,6 @@ import { openStore } from "../../aggregator/store/open.ts";
 import { openProcesses } from "../support/processes.ts";
 
 const sample = join(import.meta.dirname, "../data/online_retail_sample.ndjson.gz");
-const readme = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
 const minutes = 5 * 60_000;
 
 describe("weir replay", () => {
@@ -24,18 +23,6 @@ describe("weir replay", () => {
   });
 
   const openLive = () => openStore("embedded:", { schema: "weir", dataDir: settings.WEIR_DATA_DIR });
-
-  it("runs every command that the README gives for it", () => {
-    const shown = [...readme.matchAll(/^\.\/weir replay(.*?)(?: +#.*)?$/gm)].map(([, words]) =>
-      words!.trim(),
-    );
-    expect(shown).toEqual([
-      "--from embedded: --into 'postgres://weir:…@db/weir'",
-      "--into embedded:",
-      "--schema weir_two",
-      "--swap",
-    ]);
-  });
 
   it("moves a store to another server", async () => {
     const to = `embedded:${join(folder, "moved")}`;
