@@ -1,6 +1,7 @@
 // Rounds over the quarantine by the running aggregators: what was sent is resolved, what was cut short is sent,
 // what may pass by itself is tried again, and what is too old is removed.
 import type { Clock } from "../../shared/clock.ts";
+import { batchAgeMs } from "../../shared/limits.ts";
 import type { Logger } from "../../shared/logger.ts";
 import type { Meter } from "../../shared/meter.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
@@ -33,6 +34,8 @@ export interface RoundAnswer {
 export const roundMs = 15_000;
 /** A batch that was named this long ago and not sent was cut short; before that somebody is sending it. */
 const cutShortMs = 60_000;
+/** How long a named batch is sent again: half as long as a collector takes it. */
+const namedForMs = batchAgeMs / 2;
 
 /**
  * Begins the rounds; `close` waits for the one under way. Aggregators may run them side by side: rows are
@@ -83,6 +86,11 @@ async function countOpen(store: Store): Promise<number> {
 async function sendDue({ store, reenter, clock }: AutomaticOptions): Promise<number> {
   if (reenter === undefined) return 0;
   await scheduleRetries(store, clock.now());
+  // No collector would take a batch any more that was named so long ago: its rows wait to be named anew.
+  await store.sql`
+    update quarantine
+    set status = 'open'
+    where status = 'retrying' and retried_at < ${new Date(clock.now() - namedForMs)}`;
   const cutShort = await store.sql`
     select distinct retry_batch_id
     from quarantine

@@ -6,6 +6,7 @@ import { retryRows } from "../../aggregator/quarantine/retry.ts";
 import { nextRetryAt, transientReasons } from "../../aggregator/quarantine/transient.ts";
 import { showQuarantined } from "../../aggregator/read/quarantine.ts";
 import { type Clock, systemClock } from "../../shared/clock.ts";
+import { toUuid } from "../../shared/event/bytes.ts";
 import { writeId } from "../../shared/event/identity.ts";
 import { silentLogger } from "../../shared/logger.ts";
 import { silentMeter } from "../../shared/meter.ts";
@@ -198,6 +199,25 @@ describe("a round over the quarantine", () => {
     expect(await showQuarantined(weir.store.sql, id)).toBeUndefined();
     expect(await showQuarantined(weir.store.sql, under)).toMatchObject({ status: "retrying" });
     expect((await weir.reconcile()).quarantined).toBe(before.quarantined);
+    await reconciles();
+  });
+
+  it("names a retry anew that was cut short so long ago that no collector takes it", async () => {
+    const [id] = (await send([{ event_id: "stale", type: "t", user_id: "u", colour: 1 }])) as [string];
+    const away: Reenter = { send: () => Promise.reject(new Error("away")) };
+    const options = { store: weir.store, reenter: away, clock: systemClock, meter: silentMeter, waitMs: 0 };
+    await retryRows(options, { selection: { ids: [id] }, asNew: false, actor: "test" });
+    const [row] = await weir.store.sql`select retry_batch_id from quarantine where quarantine_id = ${id}`;
+    const sent: string[] = [];
+    const spy: Reenter = {
+      send(reentry) {
+        sent.push(toUuid(reentry.batchId));
+        return weir.edge.reenter.send(reentry);
+      },
+    };
+    await round(4 * dayMs, spy);
+    expect(sent).not.toContain(row?.["retry_batch_id"]);
+    expect(await showQuarantined(weir.store.sql, id)).toMatchObject({ status: "open" });
     await reconciles();
   });
 });
