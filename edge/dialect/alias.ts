@@ -5,7 +5,7 @@ import type { Events } from "../decode-json.ts";
 import { isRecord } from "../schema.ts";
 
 /**
- * A body whose events name their project themselves. One request is one site's, so several names are
+ * A body whose events name their project themselves, by an alias or a key. One request is one site's, so several names are
  * somebody's mistake, and counting one site's events for another would be worse than to refuse them:
  * throws `body_malformed`.
  */

@@ -1,8 +1,11 @@
 // Every door of the edge, and the dialects by name for events that come back without the path they came by.
+import { amplitudeDoor } from "./amplitude-door.ts";
 import { cloudEventsDoor, openMeterDoor } from "./cloudevents-doors.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Door } from "./door.ts";
+import { ga4Door } from "./ga4-door.ts";
 import { growthEventDoor } from "./growth-event.ts";
+import { mixpanelDoor } from "./mixpanel-door.ts";
 import { native, nativeDoor } from "./native.ts";
 import { plausibleDoor } from "./plausible.ts";
 import { type PosthogOutside, posthogDoor } from "./posthog-door.ts";
@@ -19,7 +22,16 @@ export interface Outside {
 
 export function createDoors(outside: Outside = {}): readonly Door[] {
   const own = [nativeDoor, growthEventDoor];
-  const others = [cloudEventsDoor, openMeterDoor, snowplowDoor, plausibleDoor, umamiDoor];
+  const others = [
+    cloudEventsDoor,
+    openMeterDoor,
+    snowplowDoor,
+    plausibleDoor,
+    umamiDoor,
+    amplitudeDoor,
+    mixpanelDoor,
+    ga4Door,
+  ];
   return [...own, ...segmentDoors(outside.segment), posthogDoor(outside.posthog), ...others];
 }
 
