@@ -62,7 +62,7 @@ export async function runFault<Place extends Ground>(
   events: number,
 ): Promise<Ran> {
   const project = `${fault.name}_${Date.now().toString(36)}`;
-  const words = ["keys", "create", "--historical", "--project", project, "--json"];
+  const words = ["keys", "create", "--historical", "--client-context", "--project", project, "--json"];
   const made = succeeded(await world.processes.run(words, world.direct));
   const written = writeEvents(world.folder, project, events, Math.ceil((fault.padBytes ?? 0) / events));
   const wanted = { project, leastId: written.leastId };
