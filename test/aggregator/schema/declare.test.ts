@@ -1,5 +1,5 @@
 // Governed types are declared, amended and written as TypeScript; what decides an identity never changes.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -119,6 +119,13 @@ describe("governed types", () => {
     ["a window below a second", '{"type":"a","identity":{"window_ms":5}}', "window_ms"],
   ])("are refused with %s", (_, text, told) => {
     expect(() => readDeclarations(text)).toThrow(told);
+  });
+
+  it("are written as the README shows", () => {
+    const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+    const [, declared = ""] = /```json schema\n([^`]+)```/.exec(readme) ?? [];
+    const [, written = ""] = /```ts schema\n([^`]+)```/.exec(readme) ?? [];
+    expect(typesModule("default", readDeclarations(declared))).toContain(written);
   });
 
   it("become a TypeScript module that the compiler takes", async () => {
