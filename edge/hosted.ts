@@ -127,7 +127,8 @@ async function make(hosting: Hosting) {
     buffer === undefined ? direct : bufferedCollector({ collector: direct, buffer, clock, logger });
   const keys = keysAtUse({ url: hopOf(config, "WEIR_KEYS_URL"), ...over });
   const name = config.WEIR_EDGE_NAME;
-  const shared = { name, collector, clock, hash, meter: silentMeter, logger, groupCommit };
+  const policies = { policyOf: keys.policyOf, renewPolicies: keys.renew };
+  const shared = { name, collector, clock, hash, meter: silentMeter, logger, groupCommit, ...policies };
   const rateEventsPerSecond = config.WEIR_RATE_EVENTS_PER_SECOND;
   const doors = createDoors(readOutside(config, silentMeter));
   const app = createEdge({ ...shared, keys, doors, rateEventsPerSecond });

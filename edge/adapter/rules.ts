@@ -48,7 +48,16 @@ export const string = (): Rule => plain("string");
 export const boolean = (): Rule => plain("boolean");
 export const number = (): Rule => plain("number", Number.isFinite);
 export const int = (): Rule => plain("int", Number.isSafeInteger);
-export const coerce = { number: (): Rule => pipe(transform(Number), number()) };
+export const coerce = {
+  number: (): Rule =>
+    rule((value) => {
+      try {
+        return number().read(Number(value));
+      } catch {
+        return unfit("number", value);
+      }
+    }),
+};
 export const url = (): Rule => string().check(check((text: string) => URL.canParse(text), "Invalid URL"));
 
 export const regex = (pattern: RegExp, message = `Invalid string: must match pattern ${pattern}`): Check =>

@@ -15,8 +15,10 @@ export interface Upstream {
   batches: Batch[];
   /** How often the keys were asked for. */
   asked: number;
-  /** True answers every batch 503, after it was not kept. */
+  /** True answers every batch 503, and keeps none. */
   isDown: boolean;
+  /** Batches that were answered so. */
+  turnedAway: number;
   /** What an edge needs to stand on it. */
   settings: Readonly<Record<string, string>>;
   close(): Promise<void>;
@@ -34,6 +36,7 @@ export async function startUpstream(): Promise<Upstream> {
     batches: [],
     asked: 0,
     isDown: false,
+    turnedAway: 0,
     settings: {
       WEIR_COLLECTOR_URL: url,
       WEIR_KEYS_URL: url,
@@ -53,7 +56,10 @@ export async function startUpstream(): Promise<Upstream> {
       upstream.asked += 1;
       return Response.json({ keys });
     }
-    if (upstream.isDown) return new Response("down", { status: 503 });
+    if (upstream.isDown) {
+      upstream.turnedAway += 1;
+      return new Response("down", { status: 503 });
+    }
     const batch = unpackBatch(body);
     upstream.batches.push(batch);
     return new Response(pack([batch.batchId, outcomesOf(batch)]) as BodyInit);
