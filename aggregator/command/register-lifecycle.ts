@@ -2,8 +2,10 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { exitCode, MisuseError, print, runCommand } from "../../shared/command.ts";
+import { pseudonymsOf } from "../../shared/event/pseudonym.ts";
 import type { SubjectKind } from "../lifecycle/bars.ts";
 import { eraseSubject, expireEvents, type Removed } from "../lifecycle/remove.ts";
+import { readPolicy } from "../projects.ts";
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { actorOf } from "./actor.ts";
@@ -54,15 +56,18 @@ export function registerLifecycle(program: Command, deps: AggregatorCommands): v
     )
     .option("--json", "the result as one JSON object on the last line")
     .action(({ project, user, anonymous, until, json }: EraseFlags) =>
-      run(deps, json, (store) => {
-        const [kind, id] = subjectOf(user, anonymous);
-        return eraseSubject(store, {
-          project,
-          kind,
-          id,
-          actor: actorOf(),
-          until: until === undefined ? Date.now() : momentOf("--until", until),
-        });
+      run(deps, json, async (store) => {
+        const [kind, subject] = subjectOf(user, anonymous);
+        const given = until === undefined ? Date.now() : momentOf("--until", until);
+        // Where the project stores pseudonyms, it is known by all that it ever had.
+        const names = [subject, ...pseudonymsOf(await readPolicy(store.sql, project), subject)];
+        const removed = { rows: 0, quarantined: 0 };
+        for (const id of names) {
+          const done = await eraseSubject(store, { project, kind, id, actor: actorOf(), until: given });
+          removed.rows += done.rows;
+          removed.quarantined += done.quarantined;
+        }
+        return removed;
       }),
     );
 }

@@ -8,9 +8,11 @@ const primes = [...Array(312).keys()]
   .filter((n) => [2, 3, 5, 7, 11, 13, 17].every((p) => n === p || n % p));
 const fraction = (root: number): number => ((root - Math.floor(root)) * 2 ** 32) | 0;
 const constants = Int32Array.from(primes.slice(0, 64), (prime) => fraction(Math.cbrt(prime)));
-const initial = Int32Array.from(primes.slice(0, 8), (prime) => fraction(Math.sqrt(prime)));
+export const initialState: Readonly<Int32Array> = Int32Array.from(primes.slice(0, 8), (prime) =>
+  fraction(Math.sqrt(prime)),
+);
 
-const blockBytes = 64;
+export const blockBytes = 64;
 const encoder = new TextEncoder();
 const words = new Int32Array(64);
 const state = new Int32Array(8);
@@ -22,8 +24,8 @@ export const plainHash: Hash = (texts) => {
   const view = new DataView(digests.buffer);
   for (let index = 0; index < texts.length; index += 1) {
     const end = pad(texts[index]!);
-    state.set(initial);
-    for (let at = 0; at < end; at += blockBytes) mix(at);
+    state.set(initialState);
+    for (let at = 0; at < end; at += blockBytes) mixBlock(state, room, at);
     for (let word = 0; word < 8; word += 1) view.setInt32(index * digestBytes + word * 4, state[word]!);
   }
   return digests;
@@ -42,10 +44,11 @@ function pad(text: string): number {
   return end;
 }
 
-function mix(from: number): void {
+/** Mixes the 64 bytes of `bytes` from `from` on into a state of eight words. */
+export function mixBlock(state: Int32Array, bytes: Uint8Array, from: number): void {
   for (let word = 0; word < 16; word += 1) {
     const at = from + word * 4;
-    words[word] = (room[at]! << 24) | (room[at + 1]! << 16) | (room[at + 2]! << 8) | room[at + 3]!;
+    words[word] = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
   }
   for (let word = 16; word < 64; word += 1) {
     const a = words[word - 15]!;

@@ -50,7 +50,7 @@ describe("weir keys and weir project", { timeout: minutes }, () => {
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
       body: JSON.stringify(event),
     });
-    const answer = (await response.json()) as { code?: string; quarantined?: number };
+    const answer = (await response.json()) as { code?: string; quarantined?: number; duplicate?: number };
     return { status: response.status, retryAfter: response.headers.get("retry-after"), ...answer };
   }
   const created = async (...words: string[]) =>
@@ -100,7 +100,8 @@ describe("weir keys and weir project", { timeout: minutes }, () => {
 
   it("change what a project asks, and the edge follows", async () => {
     const { key } = await created("--project", "shop");
-    expect((await send(key, { origin: "https://evil.example" })).status).toBe(202);
+    const first = { event_id: "first", payload: { secret: 1, by: "ada-lovelace" } };
+    expect((await send(key, { origin: "https://evil.example" }, first)).status).toBe(202);
     const set = await weir(
       ...["project", "set", "shop", "--origins", "https://shop.example", "--quota", "3"],
       ...["--pseudonyms", "on", "--scan", "quarantine", "--deny", "secret"],
@@ -111,6 +112,7 @@ describe("weir keys and weir project", { timeout: minutes }, () => {
     });
     expect(set.said).not.toMatch(/"secret":/);
     await statusBecomes("the origin is refused", 403, () => send(key, { origin: "https://evil.example" }));
+    expect(await send(key, {}, first)).toMatchObject({ status: 202, duplicate: 1 });
     const stored = await send(key, { origin: "https://shop.example" }, { payload: { secret: 1, kept: 2 } });
     expect(stored.status).toBe(202);
     expect(await send(key, {}, { payload: { to: "ada@example.com" } })).toMatchObject({ quarantined: 1 });
@@ -130,7 +132,7 @@ describe("weir keys and weir project", { timeout: minutes }, () => {
       });
       const rows = await store.sql`
         select payload from events where project_id = 'shop' and payload <> '{}' order by stored_at`;
-      expect(rows.map((row) => row["payload"])).toEqual([{ kept: 2 }]);
+      expect(rows.map((row) => row["payload"])).toEqual([first.payload, { kept: 2 }]);
       const kept = await store.sql`select original, reason from quarantine where project_id = 'shop'`;
       expect(kept.map((row) => [row["reason"], String(row["original"])])).toEqual([
         ["content_forbidden", expect.stringContaining('"to":"[email]"')],
@@ -141,6 +143,11 @@ describe("weir keys and weir project", { timeout: minutes }, () => {
     }
     const again = await weir("quarantine", "retry", "--all", "--project", "shop");
     expect(again).toMatchObject({ code: 0 });
+    // Under its own id and under every pseudonym it ever had.
+    expect(await weir("erase", "--project", "shop", "--user", "ada-lovelace")).toMatchObject({ code: 0 });
+    const left = await openStore("embedded:", { schema: "weir", dataDir: settings.WEIR_DATA_DIR });
+    expect([...(await left.sql`select 1 from events where project_id = 'shop'`)]).toEqual([]);
+    await left.close();
     expect(await weir("reconcile")).toMatchObject({ code: 0, result: { ok: true } });
   });
 
