@@ -50,6 +50,15 @@ describeInBrowser("@segment/analytics-next", () => {
       context: { source_type: "page" },
     });
     expect(strangers).toEqual([]);
+    const users = async (which: string): Promise<number> => {
+      const path = `/v1/active-users?interval=day&users=${which}`;
+      const { data } = (await (await fetch(weir.aggregatorUrl + path)).json()) as {
+        data: { active_users: number }[];
+      };
+      return data.at(-1)?.active_users ?? 0;
+    };
+    await until("the visitor and the user are one", soonMs, async () => (await users("linked")) === 1);
+    expect(await users("all")).toBe(2);
     await until("the ledger has all of it", soonMs, async () => (await weir.reconcile()).in_flight === 0);
     expect(await weir.store.sql`select 1 from quarantine`).toHaveLength(0);
     await close();
