@@ -438,7 +438,8 @@ export function quarantineSuite(title: string, places: () => Places): void {
       await weir.store.sql`
       update quarantine set received_at = now() - interval '91 days' where quarantine_id = ${id!}`;
       const before = await weir.reconcile();
-      expect(await expireRows(weir.store, Date.now(), 90)).toBe(1);
+      // Or the running aggregator's own round does, which then has done the same.
+      await expireRows(weir.store, Date.now(), 90);
       expect(await showQuarantined(weir.store.sql, id!)).toBeUndefined();
       expect(await showQuarantined(weir.store.sql, young!)).toBeDefined();
       const rows = await weir.store
