@@ -48,8 +48,12 @@ export function createGate(deps: GateDeps): Gate {
       const text = textOf(writeKey, alias);
       const made = await deps.hash([text]);
       const hash = toHex(made);
-      if (deps.keys.find(hash) === undefined) await deps.keys.renew();
+      const isAsked = deps.keys.find(hash) !== undefined || (await deps.keys.renew());
       const found = deps.keys.find(hash);
+      // Clients take an unknown key for final, so it is only said where the source could be asked.
+      if (found === undefined && !isAsked) {
+        throw new WeirError("not_ready", "Whether the write key is known cannot be asked now.");
+      }
       // A source may look keys up in a way that takes longer the nearer they are; this does not.
       if (found === undefined || !equalConstantTime(fromHex(found.hash), made)) throw unknown();
       if (found.expiresAt !== undefined && clock.now() >= found.expiresAt) throw unknown();

@@ -2,6 +2,7 @@
 import { Analytics } from "@segment/analytics-node";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fixedKeys } from "../../../edge/keys.ts";
 import { flag } from "../../../shared/event/event.ts";
 import { eventTimeOf } from "../../../shared/event/identity.ts";
 import { WeirError } from "../../../shared/problem.ts";
@@ -289,6 +290,14 @@ describe("bad input in Segment's words", () => {
     const { response, batches } = await sent(body);
     expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([status, code]);
     expect(batches).toEqual([]);
+  });
+
+  it("a key is not called unknown while nobody can be asked", async () => {
+    const keys = { ...fixedKeys([]), renew: async () => false };
+    const edge = await testEdge({ keys });
+    for (const path of ["/v1/batch", "/v1/t", "/e/", "/v1/events"]) {
+      expect((await edge.post({ batch: [common] }, {}, path)).status).toBe(503);
+    }
   });
 
   it("a key that nobody knows is final, and a log that is away is not", async () => {
