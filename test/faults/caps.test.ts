@@ -1,10 +1,12 @@
-// The watch over memory and disks finds what grew past its cap, and events are what the files say they are.
+// The watch over memory and disks finds what grew past its cap; events and the table are what they should be.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Disk, watchCaps } from "./caps.ts";
 import { writeEvents } from "./events.ts";
+import { renewed } from "./report.ts";
+import type { FaultLine } from "./run-fault.ts";
 import type { Watched } from "./stations.ts";
 import type { Ground } from "./world.ts";
 
@@ -66,5 +68,40 @@ describe("events made by their number", () => {
 
   it.each(["some-40", "some-", "some-1x", "other-1", "some-01"])("do not know %s", (id) => {
     expect(writeEvents(folder, "some", 40).sentOf(id)).toBeUndefined();
+  });
+});
+
+describe("the README's table", () => {
+  const line = (fault: string, count: number): FaultLine => ({
+    ...{ fault, sent: count, acked: count, stored: count, duplicate: 0, quarantined: 0 },
+    ...{ caught_in_flight: 1, lost: 0, extra: 0, wrongly_refused: 0, recovered_ms: count },
+    ...{ peak_mib: {}, peak_disk_bytes: {} },
+  });
+  const empty = "before\n<!-- faults -->\n<!-- /faults -->\nafter";
+  const names = ["one", "two", "three"];
+  const rowsOf = (text: string): string[] => text.split("\n").filter((row) => /^\| (`|all)/.test(row));
+
+  it("keeps the rows of faults that were not run, in the suite's order, and adds all up", () => {
+    const first = renewed(empty, [line("three", 1200), line("one", 100)], 50, names);
+    const second = renewed(
+      first,
+      [line("two@timescale", 10), line("two", 20), line("three", 1300)],
+      50,
+      names,
+    );
+    expect(rowsOf(second)).toEqual([
+      "| `one` | 100 | 100 | 1 | 0 | 0 | 0 | 0.1 s |",
+      "| `two` | 20 | 20 | 1 | 0 | 0 | 0 | 0.0 s |",
+      "| `three` | 1,300 | 1,300 | 1 | 0 | 0 | 0 | 1.3 s |",
+      "| `two@timescale` | 10 | 10 | 1 | 0 | 0 | 0 | 0.0 s |",
+      "| all of them | 1,430 | 1,430 | 4 | 0 | 0 | 0 | 1.3 s |",
+    ]);
+    expect(second.startsWith("before\n") && second.endsWith("\nafter")).toBe(true);
+  });
+
+  it("begins anew for another number of events, and drops a fault that is no more", () => {
+    const first = renewed(empty, [line("one", 100)], 50, names);
+    expect(rowsOf(renewed(first, [line("two", 20)], 60, names))).toHaveLength(2);
+    expect(rowsOf(renewed(first, [line("two", 20)], 50, ["two"]))).toHaveLength(2);
   });
 });

@@ -49,6 +49,7 @@ const crashed = (kind: Kind, point: CrashPoint, times: number): Fault => {
   return {
     name: `${wordOf(kind)}_${point}`,
     mayRefuse: mayRefuse(kind),
+    endsItself: true,
     endsAtCommit: point === "after_commit",
     async prepare({ world, strikes, scaled }) {
       const target = world[kind][0]!;

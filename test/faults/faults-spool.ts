@@ -125,6 +125,7 @@ const crashes = (point: CrashPoint, times: number): Fault => {
   return {
     name: `collector_${point}`,
     mayRefuse: true,
+    endsItself: true,
     async prepare({ world, strikes }) {
       const [first, second] = world.collectors;
       await first!.arm({ WEIR_TEST_CRASH_AT: `${point}:${times}` }, spoolOf(world, 0));

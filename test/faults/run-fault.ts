@@ -25,6 +25,8 @@ export interface Fault<Place extends Ground = World> {
   name: string;
   /** 503 is right while this lasts: nothing durable could take an event on this way. */
   mayRefuse: boolean;
+  /** The process ends at a point of its own, which may be before or after `strike` is called. */
+  endsItself?: boolean;
   /** The process ends with a transaction committed and not yet known to be. */
   endsAtCommit?: boolean;
   /** Bytes that all events together are larger by. */
@@ -79,8 +81,8 @@ export async function runFault<Place extends Ground>(
   try {
     const acked = followAcked(accounts);
     await until("30 % are acknowledged", 60_000 + events, () => acked() >= events * strikeAt);
-    // Between two requests there is nothing to catch.
-    scene.awaitRequest();
+    // Between two requests there is nothing to catch; and who waits for an end must not look away from it.
+    if (!fault.endsItself) scene.awaitRequest();
     await fault.strike(scene);
     scene.strikes();
     recoveredMs = await closes(world, wanted, accounts, loads, faults);

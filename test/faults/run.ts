@@ -92,5 +92,5 @@ try {
 }
 const sum = sumOf(lines);
 print(sum);
-if (words.includes("--readme")) saveReadme([...lines, sum], events);
+if (words.includes("--readme")) saveReadme(lines, events, all);
 process.exit(isSound ? 0 : 1);

@@ -72,6 +72,7 @@ const crashed = (point: CrashPoint, times: number): Fault<SqliteGround> => {
   return {
     name: `sqlite_${point}`,
     mayRefuse: true,
+    endsItself: true,
     endsAtCommit: point === "after_commit",
     async prepare({ world, strikes, scaled }) {
       await world.edges[0]!.arm({ WEIR_TEST_CRASH_AT: `${point}:${scaled(times)}` });
