@@ -47,12 +47,10 @@ export function watch(): void {
   on("blur", measure);
   on("click", click);
   if (options.spa !== "off") followRoutes();
-  const begin = (): void => {
-    measure();
-    view();
-  };
-  if ((document as { prerendering?: boolean }).prerendering) on("prerenderingchange", begin);
-  else begin();
+  measure();
+  const { prerendering } = document as { prerendering?: boolean };
+  if (prerendering) on("prerenderingchange", () => view());
+  else view();
 }
 
 function followRoutes(): void {

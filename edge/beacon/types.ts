@@ -15,7 +15,10 @@ export interface BeaconOptions {
   spa?: "on" | "off" | "hash";
   /** `required`: nothing is recorded and nothing is kept in the browser before `opt_in`. */
   consent?: "required" | "assumed";
-  /** `off`: the browser's Global Privacy Control is sent along instead of being taken as `opt_out`. */
+  /**
+   * `off`: the browser's Global Privacy Control is not taken as `opt_out` here. The browser tells the edge of
+   * it all the same, and the project's policy says what is kept.
+   */
   gpc?: "on" | "off";
   /** The page's own version, by which completeness is told apart. */
   version?: string;

@@ -50,20 +50,22 @@ export function attempt<T>(work: () => T): T | undefined {
 export const randomName = (): string =>
   Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-");
 
-const hasControl = (): boolean => !!(navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl;
+/** What the visitor chose on this site, if anything. */
+const choice = (): string | undefined => shelf[`${prefix}consent`];
 
 /** Whether events may be recorded. A choice made here goes before what the browser says to all sites. */
 export function isAllowed(): boolean {
-  const choice = shelf[`${prefix}consent`];
-  return choice
-    ? choice === "opt_in"
-    : options.consent !== "required" && (!hasControl() || options.gpc === "off");
+  const { globalPrivacyControl } = navigator as { globalPrivacyControl?: boolean };
+  const chosen = choice();
+  return chosen
+    ? chosen === "opt_in"
+    : options.consent !== "required" && (!globalPrivacyControl || options.gpc === "off");
 }
 
 /** Remembers a choice. Who opts out is forgotten; what was recorded before is still delivered. */
-export function choose(choice: string): void {
-  keep("consent", choice);
-  if (choice === "opt_out") forgetVisitor();
+export function choose(wanted: string): void {
+  keep("consent", wanted);
+  if (wanted === "opt_out") forgetVisitor();
 }
 
 export function forgetVisitor(): void {
@@ -94,7 +96,8 @@ export function circumstances(visitor: Visitor): Fields {
     locale: language,
     path: location.pathname,
     webdriver: webdriver || undefined,
-    gpc: hasControl() || undefined,
+    // Nothing is recorded of who chose otherwise; a project may require the word.
+    consent: choice() && "granted",
     ...visitor.c,
   };
 }
@@ -102,7 +105,7 @@ export function circumstances(visitor: Visitor): Fields {
 function campaignOf(): Fields {
   const campaign: Record<string, string> = {};
   const { referrer } = document;
-  if (referrer && !referrer.startsWith(location.origin)) campaign["referrer"] = referrer;
+  if (referrer && !referrer.startsWith(`${location.origin}/`)) campaign["referrer"] = referrer;
   new URLSearchParams(location.search).forEach((value, name) => {
     if (name.startsWith("utm_")) campaign[name] = value;
   });

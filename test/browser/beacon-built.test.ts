@@ -28,21 +28,40 @@ it(`is at most ${bytesMax} bytes, packed`, async () => {
 });
 
 it("is served to pages of any origin, and once to who has it", async () => {
-  const first = beaconResponse(new Request(place));
+  const first = await beaconResponse(new Request(place));
   expect(await first.text()).toBe(beaconScript);
   expect(Object.fromEntries(first.headers)).toMatchObject({
     "content-type": "text/javascript; charset=utf-8",
     "access-control-allow-origin": "*",
     "cross-origin-resource-policy": "cross-origin",
-    etag: `"${beaconHash}"`,
+    etag: `W/"${beaconHash}"`,
   });
   expect(first.headers.get("cache-control")).toMatch(/max-age=3600/);
-  const etag = first.headers.get("etag")!;
-  for (const known of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
-    const again = beaconResponse(new Request(place, { headers: { "if-none-match": known } }));
+  const asked = (headers: Record<string, string>, method = "GET"): Promise<Response> =>
+    beaconResponse(new Request(place, { method, headers }));
+  for (const known of [`W/"${beaconHash}"`, `"${beaconHash}"`, `"other", W/"${beaconHash}"`, "*"]) {
+    const again = await asked({ "if-none-match": known });
     expect([again.status, await again.text()]).toEqual([304, ""]);
   }
-  const other = beaconResponse(new Request(place, { headers: { "if-none-match": '"other"' } }));
-  expect(other.status).toBe(200);
-  expect(await beaconResponse(new Request(place, { method: "HEAD" })).text()).toBe("");
+  expect((await asked({ "if-none-match": '"other"' })).status).toBe(200);
+  expect(await (await asked({}, "HEAD")).text()).toBe("");
+});
+
+it("is packed for who takes it packed", async () => {
+  const cases = {
+    gzip: true,
+    "br, gzip;q=0.5": true,
+    "gzip;q=0": false,
+    "gzip; q=0.0, br": false,
+    br: false,
+    "": false,
+  };
+  for (const [encoding, isPacked] of Object.entries(cases)) {
+    const answer = await beaconResponse(new Request(place, { headers: { "accept-encoding": encoding } }));
+    expect([encoding, answer.headers.get("content-encoding")]).toEqual([encoding, isPacked ? "gzip" : null]);
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    const text = new TextDecoder().decode(isPacked ? Bun.gunzipSync(bytes) : bytes);
+    expect(text).toBe(beaconScript);
+    if (isPacked) expect(bytes.length).toBeLessThan(bytesMax + 64);
+  }
 });

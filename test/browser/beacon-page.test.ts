@@ -238,11 +238,11 @@ describeInBrowser("the beacon on a page", () => {
     const told = await visitSite({ head, attributes: 'data-gpc="off"' }, async ({ open }) => {
       await open("/");
     });
-    expect(told.map(({ type, context }) => [type, context["gpc"]])).toEqual([["page_view", true]]);
+    expect(told.map(({ type }) => type)).toEqual(["page_view"]);
     const chosen = await visitSite({ head }, async ({ open }) => {
       await weir(await open("/"), "opt_in");
     });
-    expect(chosen.map(({ type }) => type)).toEqual(["page_view"]);
+    expect(chosen.map(({ type, context }) => [type, context["consent"]])).toEqual([["page_view", "granted"]]);
   });
 
   it("waits for consent where it is required, and views the page when it is given", async () => {
