@@ -87,7 +87,7 @@ function redactText(text: string, name: string, { pseudonyms, idNames, masked }:
 
 function redactNumber(value: number, name: string, { pseudonyms, idNames, masked }: Redaction): unknown {
   if (idNames.has(name)) return pseudonyms.get(String(value)) ?? value;
-  if (masked.includes("card") && isCardNumber(value)) return "[card]";
+  if (masked.includes("card") && isCardNumber(name, value)) return "[card]";
   return masked.includes("phone") && isPhoneUnder(name, String(value)) ? "[phone]" : value;
 }
 
@@ -127,5 +127,5 @@ function kindOf(
 ): ContentKind | undefined {
   if (kinds.includes("phone") && isPhoneUnder(name, String(value))) return "phone";
   if (typeof value === "string") return findContent(value, kinds)[0]?.kind;
-  return kinds.includes("card") && isCardNumber(value) ? "card" : undefined;
+  return kinds.includes("card") && isCardNumber(name, value) ? "card" : undefined;
 }

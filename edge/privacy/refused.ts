@@ -1,4 +1,5 @@
 // What is kept of refused events: the original as it came, but for what the project's policy keeps of none.
+import type { ContentKind } from "../../shared/event/policy.ts";
 import type { Dialect } from "../dialect/dialect.ts";
 import { EventFault } from "../fault.ts";
 import type { KeyedEvent } from "../key.ts";
@@ -8,7 +9,7 @@ import { maskText } from "./scan.ts";
 import { personNames, type Shield } from "./shield.ts";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Kept of an event of which nothing may be: that it came. */
 const nothing = encoder.encode("{}");
@@ -32,7 +33,9 @@ export function coverRefused(
       one.original = nothing;
       one.place = undefined;
     } else if (shield.rules.looksInside) {
-      one.original = cover(one.original, events[index], dialect, shield);
+      // What is malformed within was decoded in part, if at all.
+      const value = one.event.code === "event_malformed" ? undefined : events[index];
+      one.original = cover(one.original, value, dialect, shield);
       one.event = masked(one.event, shield);
       if (one.place !== undefined && maskText(one.place.streamId, kindsOf(shield)) !== one.place.streamId) {
         one.place = undefined;
@@ -54,7 +57,8 @@ const kindsOf = ({ rules }: Shield) => [...rules.masked, ...rules.forbidden];
 function cover(original: Uint8Array, value: unknown, dialect: Dialect, shield: Shield): Uint8Array {
   const kinds = kindsOf(shield);
   try {
-    const whole = isRecord(value) ? exact(original, value) : parsed(original);
+    const read = isRecord(value) ? exact(original, value) : parsed(original);
+    const whole = isRecord(read) ? (dialect.opened?.(read) ?? read) : read;
     const native = nativeOf(whole, dialect);
     const names = [...personNames].map((name) => dialect.nameOf(name));
     const ids = native
@@ -64,12 +68,19 @@ function cover(original: Uint8Array, value: unknown, dialect: Dialect, shield: S
     const kept = redact(whole, { ...shield.redactionFor(ids, idNames), masked: kinds });
     return kept === whole ? original : encoder.encode(JSON.stringify(kept));
   } catch {
-    // No JSON: what is looked for by its name cannot be found in it, what is known by its form can.
-    const { denied, pseudonym } = shield.rules;
-    if (denied.size > 0 || pseudonym !== undefined) return unreadable;
+    return coverText(original, kinds, shield);
+  }
+}
+
+// No JSON: what is looked for by its name cannot be found in it, what is known by its form can, in a text.
+function coverText(original: Uint8Array, kinds: readonly ContentKind[], { rules }: Shield): Uint8Array {
+  if (rules.denied.size > 0 || rules.pseudonym !== undefined) return unreadable;
+  try {
     const text = decoder.decode(original);
     const kept = maskText(text, kinds);
     return kept === text ? original : encoder.encode(kept);
+  } catch {
+    return unreadable;
   }
 }
 

@@ -54,9 +54,12 @@ function replaced(text: string, found: readonly Found[]): string {
   return masked + text.slice(at);
 }
 
-/** Whether a number is one of a card; as a number nothing else can be told from it. */
-export const isCardNumber = (value: number): boolean =>
-  Number.isSafeInteger(value) && value >= 1e12 && isCard(String(value));
+/** Whether a number under a name is one of a card; as a number nothing else can be told from it. */
+export const isCardNumber = (name: string, value: number): boolean =>
+  Number.isSafeInteger(value) && value >= 1e12 && !counting.has(name) && isCard(String(value));
+
+/** Our own fields that count or tell the time, whatever the number. */
+const counting: ReadonlySet<string> = new Set(["seq", "version", "timestamp", "sent_at"]);
 
 /** Whether what stands under a name as `phone` is one, however it is written. */
 export const isPhoneUnder = (name: string, text: string): boolean =>

@@ -93,12 +93,9 @@ describe("a card number", () => {
   ])("is not %s", (text) => expect(masked(text)).toBe(text));
 
   it("is found as a number too", () => {
-    expect([4111111111111111, 1763712345678, 4111111111111111.5, 12].map(isCardNumber)).toEqual([
-      true,
-      false,
-      false,
-      false,
-    ]);
+    expect(
+      [4111111111111111, 1763712345678, 4111111111111111.5, 12].map((value) => isCardNumber("a", value)),
+    ).toEqual([true, false, false, false]);
   });
 });
 
