@@ -18,13 +18,15 @@ import { createDoors } from "./dialect/doors.ts";
 import { httpCollector } from "./forward.ts";
 import { keysAtUse } from "./keys-at-use.ts";
 import { readOutside } from "./outside.ts";
-import { clientReader } from "./proxies.ts";
+import type { ReadClient } from "./proxies.ts";
 
 /** What a platform brings. Settings are read once, at the first request. */
 export interface Hosting {
   settings(): Readonly<Record<string, unknown>>;
   hash: Hash;
   logger: Logger;
+  /** Makes the reader of a client's address from `WEIR_TRUSTED_PROXIES`, or from what the platform says anyway. */
+  reader(setting: string | undefined): ReadClient;
   /** False where a request may not wait for another one's work, as in a plain Worker. */
   groupCommit: boolean;
   /** The buffer that stands in for the collector while it is away, spread over so many parts. */
@@ -132,6 +134,6 @@ async function make(hosting: Hosting) {
   const rateEventsPerSecond = config.WEIR_RATE_EVENTS_PER_SECOND;
   const doors = createDoors(readOutside(config, silentMeter));
   const app = createEdge({ ...shared, keys, doors, rateEventsPerSecond });
-  const read = clientReader(config.WEIR_TRUSTED_PROXIES);
+  const read = hosting.reader(config.WEIR_TRUSTED_PROXIES);
   return { app, keys, read, shared, buffer, signer: over.signer };
 }

@@ -24,20 +24,13 @@ const yes = z.pipe(
   z.transform((value: "0" | "1") => value === "1"),
 );
 
-/** One zod rule a name. A process picks its own names; an unknown name is a fault in all of them. */
-export const settings = {
+/** The rules of an edge, which stand alone in a Worker. */
+export const edgeSettings = {
   WEIR_HOST: text("127.0.0.1").check(about("Address the processes listen on")),
   WEIR_EDGE_PORT: port(8787).check(about("Port of the edge; 0 takes a free one")),
-  WEIR_COLLECTOR_PORT: port(8788).check(about("Port of the collector; 0 takes a free one")),
-  WEIR_AGGREGATOR_PORT: port(8789).check(
-    about("Port of the aggregator's API and dashboard; 0 takes a free one"),
-  ),
   WEIR_EDGE_NAME: z
     ._default(z.string().check(z.maxLength(64)), "edge")
     .check(about("Name of this edge in batches, logs and metrics")),
-  WEIR_COLLECTOR_NAME: z
-    .optional(z.string().check(z.maxLength(64)))
-    .check(about("Name of this collector in receipts; made up when absent")),
   WEIR_COLLECTOR_URL: z
     ._default(
       z.string().check(z.regex(/^(local:|https?:\/\/)/, "must be local: or an http(s) URL")),
@@ -77,45 +70,66 @@ export const settings = {
   WEIR_CANARY_SECONDS: number(10, 0, 3_600).check(
     about("Seconds between an edge's canaries, which tell how fresh the store is; 0 sends and judges none"),
   ),
-  WEIR_FRESHNESS_MAX_SECONDS: number(60, 1).check(
-    about("Age of the newest stored canary at which an aggregator is not ready; never below three canaries"),
-  ),
-  WEIR_DATA_DIR: text("./.weir").check(about("Folder of the embedded log, claims and database")),
-  WEIR_LOG_URL: z.optional(z.string()).check(about("The log: kafka://, kafka+tls:// or sqlite:")),
-  WEIR_LOG_TOPIC: text("weir.events").check(about("Topic of the events")),
-  WEIR_LOG_PARTITIONS: z
-    .optional(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(1024)))
-    .check(about("Partitions of a topic made here; 24, or 1 on sqlite:")),
-  WEIR_LOG_REPLICATION: whole(3, 1, 9).check(about("Replicas of a topic made here")),
-  WEIR_LOG_ALLOW_WEAK: yes.check(about("1 accepts a log weaker than three replicas with two in sync")),
-  WEIR_CLAIMS_URL: z
-    .optional(z.string())
-    .check(about("The claims: redis://, rediss://, https:// (Upstash) or sqlite:")),
-  WEIR_SPOOL_DIR: z
-    .optional(z.string().check(z.minLength(1)))
-    .check(about("Lasting folder where a collector keeps records while the log is down; none without it")),
-  WEIR_SPOOL_BYTES_MAX: whole(1024 * 1024 * 1024, 16 * 1024 * 1024).check(
-    about("Bytes of the spool; past them batches get 503"),
-  ),
-  WEIR_STORE_URL: z.optional(z.string()).check(about("The store: postgres:// or embedded:")),
-  WEIR_STORE_SCHEMA: z
-    ._default(z.string().check(z.regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain lower-case name")), "weir")
-    .check(about("Schema that holds everything of ours")),
-  WEIR_LEDGER_DAYS: whole(ledgerDays, 8, 36_500).check(
-    about(
-      "Days a batch stays in the ledger by itself, then as part of its hour; longer than log, spools and resends keep it",
-    ),
-  ),
-  WEIR_QUARANTINE_DAYS: whole(90, 1, 36_500).check(
-    about("Days an event stays in quarantine after it was received"),
-  ),
-  WEIR_TLS_CA: z
-    .optional(z.string())
-    .check(about("PEM of the authority that signed the servers' certificates")),
-  WEIR_API_TOKEN: z
-    .optional(z.string().check(z.minLength(16)))
-    .check(about("Token of the API and dashboard; needed where they are bound beyond loopback")),
 } as const;
+
+/**
+ * One zod rule a name. A process picks its own names; an unknown name is a fault in all of them. Made by a
+ * function so that a bundler may leave it out.
+ */
+export const settings = /* @__PURE__ */ (() =>
+  ({
+    ...edgeSettings,
+    WEIR_COLLECTOR_PORT: port(8788).check(about("Port of the collector; 0 takes a free one")),
+    WEIR_AGGREGATOR_PORT: port(8789).check(
+      about("Port of the aggregator's API and dashboard; 0 takes a free one"),
+    ),
+    WEIR_COLLECTOR_NAME: z
+      .optional(z.string().check(z.maxLength(64)))
+      .check(about("Name of this collector in receipts; made up when absent")),
+    WEIR_FRESHNESS_MAX_SECONDS: number(60, 1).check(
+      about(
+        "Age of the newest stored canary at which an aggregator is not ready; never below three canaries",
+      ),
+    ),
+    WEIR_DATA_DIR: text("./.weir").check(about("Folder of the embedded log, claims and database")),
+    WEIR_LOG_URL: z.optional(z.string()).check(about("The log: kafka://, kafka+tls:// or sqlite:")),
+    WEIR_LOG_TOPIC: text("weir.events").check(about("Topic of the events")),
+    WEIR_LOG_PARTITIONS: z
+      .optional(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(1024)))
+      .check(about("Partitions of a topic made here; 24, or 1 on sqlite:")),
+    WEIR_LOG_REPLICATION: whole(3, 1, 9).check(about("Replicas of a topic made here")),
+    WEIR_LOG_ALLOW_WEAK: yes.check(about("1 accepts a log weaker than three replicas with two in sync")),
+    WEIR_CLAIMS_URL: z
+      .optional(z.string())
+      .check(about("The claims: redis://, rediss://, https:// (Upstash) or sqlite:")),
+    WEIR_SPOOL_DIR: z
+      .optional(z.string().check(z.minLength(1)))
+      .check(about("Lasting folder where a collector keeps records while the log is down; none without it")),
+    WEIR_SPOOL_BYTES_MAX: whole(1024 * 1024 * 1024, 16 * 1024 * 1024).check(
+      about("Bytes of the spool; past them batches get 503"),
+    ),
+    WEIR_STORE_URL: z.optional(z.string()).check(about("The store: postgres:// or embedded:")),
+    WEIR_STORE_SCHEMA: z
+      ._default(
+        z.string().check(z.regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain lower-case name")),
+        "weir",
+      )
+      .check(about("Schema that holds everything of ours")),
+    WEIR_LEDGER_DAYS: whole(ledgerDays, 8, 36_500).check(
+      about(
+        "Days a batch stays in the ledger by itself, then as part of its hour; longer than log, spools and resends keep it",
+      ),
+    ),
+    WEIR_QUARANTINE_DAYS: whole(90, 1, 36_500).check(
+      about("Days an event stays in quarantine after it was received"),
+    ),
+    WEIR_TLS_CA: z
+      .optional(z.string())
+      .check(about("PEM of the authority that signed the servers' certificates")),
+    WEIR_API_TOKEN: z
+      .optional(z.string().check(z.minLength(16)))
+      .check(about("Token of the API and dashboard; needed where they are bound beyond loopback")),
+  }) as const)();
 
 export type SettingName = keyof typeof settings;
 
@@ -124,4 +138,4 @@ export const aboutSetting = (name: SettingName): string =>
   z.globalRegistry.get(settings[name])?.description ?? "";
 
 /** The names every process knows, so that a misspelt one is refused by all of them. */
-export const settingNames: readonly string[] = Object.keys(settings);
+export const settingNames: readonly string[] = /* @__PURE__ */ Object.keys(settings);

@@ -2,13 +2,20 @@
 import { plainHash } from "../../shared/event/sha256.ts";
 import { createLogger } from "../../shared/telemetry/logger.ts";
 import { durableObjectBuffer, type ObjectNamespace } from "../buffer/durable-object.ts";
+import { readAgent } from "../device.ts";
 import { createHosted, type HostedEdge } from "../hosted.ts";
+import type { ReadClient } from "../proxies.ts";
 
 export { WeirBuffer } from "./durable-object.ts";
 
 /** In plain arithmetic: cheaper than WebCrypto's promises here too. */
 export const hash = plainHash;
 
+// Cloudflare alone stands before a Worker, so its word is taken and no proxy's.
+const reader = (): ReadClient => (headers, sender) => ({
+  ip: sender,
+  ...readAgent(headers.get("user-agent")),
+});
 const logger = createLogger({ process: "edge" });
 let hosted: HostedEdge | undefined;
 const edgeOf = (env: Environment): HostedEdge => {
@@ -17,7 +24,7 @@ const edgeOf = (env: Environment): HostedEdge => {
     namespace === undefined
       ? undefined
       : (objects: number) => durableObjectBuffer(namespace as ObjectNamespace, objects);
-  hosted ??= createHosted({ settings: () => env, hash, logger, groupCommit: false, buffer });
+  hosted ??= createHosted({ settings: () => env, hash, logger, reader, groupCommit: false, buffer });
   return hosted;
 };
 

@@ -6,7 +6,7 @@ import { plainHash } from "../../shared/event/sha256.ts";
 import { createLogger } from "../../shared/telemetry/logger.ts";
 import type { EdgeApp } from "../client.ts";
 import { createHosted } from "../hosted.ts";
-import type { ReadClient } from "../proxies.ts";
+import { clientReader, type ReadClient } from "../proxies.ts";
 
 const lingerMs = 1_000;
 
@@ -35,6 +35,7 @@ const hosted = createHosted({
   settings: () => Deno.env.toObject(),
   hash,
   logger: createLogger({ process: "edge" }),
+  reader: clientReader,
   groupCommit: true,
 });
 

@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import en from "zod/v4/locales/en.js";
 import { processSource, runCommand, untilStopped } from "../../shared/command.ts";
+import { settingNames } from "../../shared/settings.ts";
 import { createLogger } from "../../shared/telemetry/logger.ts";
 import { createPrometheus } from "../../shared/telemetry/prometheus.ts";
 import { readEdgeConfig } from "../config.ts";
@@ -13,7 +14,12 @@ z.config(en());
 await runCommand(async () => {
   const { meter, exposition } = createPrometheus();
   const logger = createLogger({ process: "edge" });
-  const edge = await startEdge({ config: readEdgeConfig(processSource), meter, logger, exposition });
+  const edge = await startEdge({
+    config: readEdgeConfig(processSource, settingNames),
+    meter,
+    logger,
+    exposition,
+  });
   process.stdout.write(`edge ${edge.url}\n`);
   await untilStopped();
   await edge.close();

@@ -52,4 +52,4 @@ export const policyShape = z.object({
 export type Policy = z.output<typeof policyShape>;
 
 /** The policy of a project that has asked for nothing. */
-export const defaultPolicy: Policy = policyShape.parse({});
+export const defaultPolicy: Policy = z.parse(policyShape, {});
