@@ -308,6 +308,17 @@ describe("bad input in PostHog's words", () => {
     expect(batches).toEqual([]);
   });
 
+  it.each(["[", '{"a":'])("a text that nests without end is kept: %s", async (open) => {
+    const many = 8_000;
+    const close = open === "[" ? "]" : "}";
+    const deep = `{"a":${open.repeat(many)}1${close.repeat(many)}}`;
+    const { response, batches } = await sent({ batch: [{ event: "t", properties: deep }, event] });
+    expect([response.status, batches[0]!.count, batches[0]!.refusals[0]!.code]).toEqual([
+      ...[200, 2],
+      "nesting_too_deep",
+    ]);
+  });
+
   it("is never told 429, which its client takes for final, and is told of an unknown key for good", async () => {
     const edge = await testEdge({ rateEventsPerSecond: 1 });
     await edge.post({ batch: Array(1000).fill(event) }, {}, "/batch/");

@@ -3,6 +3,7 @@ import { Analytics } from "@segment/analytics-node";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fixedKeys } from "../../../edge/keys.ts";
+import { clientReader } from "../../../edge/proxies.ts";
 import { flag } from "../../../shared/event/event.ts";
 import { eventTimeOf } from "../../../shared/event/identity.ts";
 import { WeirError } from "../../../shared/problem.ts";
@@ -406,6 +407,19 @@ describe("the settings a browser asks its CDN for", () => {
       metrics: { sampleRate: 0 },
       plan: { track: { __default: { enabled: true } } },
     });
+  });
+
+  it.each([
+    ["", "https", undefined],
+    ["1", "https", "https"],
+    ["1", "http, https", "https"],
+    ["2", "https, http", "https"],
+    ["10.0.0.0/8", "https", undefined],
+    ["203.0.113.0/24", "HTTPS", "https"],
+    ["1", "gopher", undefined],
+  ])("learn the protocol of proxies that are trusted: %j, %s", (trusted, told, protocol) => {
+    const read = clientReader(trusted);
+    expect(read(new Headers({ "x-forwarded-proto": told }), "203.0.113.7").protocol).toBe(protocol);
   });
 
   it("are not made for what can be no key, and nobody's word is taken for the protocol", async () => {
