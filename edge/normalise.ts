@@ -68,7 +68,7 @@ function normaliseNative(
   const resolved = resolveTime({ clientTime, ageMs, sentAt, receivedAt, historical });
   if (typeof resolved === "string") return new EventFault(resolved, "/timestamp", timeDetails[resolved]);
 
-  const isSuspect = given.suspectText || given.dialect.unpacks === true;
+  const isSuspect = given.suspectText || given.dialect.opened !== undefined;
   const storableEvent = isSuspect ? (storable(event) as NativeEvent) : event;
   const written = write(event);
   const ground = { project: given.project, clientTime, payload: written.payload, window };

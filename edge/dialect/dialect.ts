@@ -26,6 +26,9 @@ export interface Dialect {
    * differ in them; they are left out of the fingerprint.
    */
   readonly unsettled?: readonly ("user_id" | "anonymous_id")[];
-  /** It takes texts out of other texts, so that a look at the bytes does not tell what its events hold. */
-  readonly unpacks?: boolean;
+  /**
+   * For formats with values inside texts, whose bytes do not tell what an event holds: the same event with
+   * those values open, as far as they can be read. `toNative` takes it too, and makes the same of it.
+   */
+  opened?(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
 }

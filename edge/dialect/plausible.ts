@@ -6,7 +6,7 @@ import { isRecord } from "../schema.ts";
 import { namedBy } from "./alias.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Door } from "./door.ts";
-import { jsonWithin, members, moneyFault } from "./values.ts";
+import { jsonWithin, members, moneyFault, openedText } from "./values.ts";
 
 type Value = Readonly<Record<string, unknown>>;
 
@@ -16,6 +16,9 @@ const longNames: Readonly<Record<string, string>> = {
   ...{ h: "hash_routing", sd: "scroll_depth", e: "engaged_ms", v: "tracker_version", w: "screen_width" },
 };
 
+/** Members that older scripts send as a text of JSON. */
+const mayBeText = new Set(["p", "props", "$", "revenue"]);
+
 const plausible: Dialect = {
   name: "plausible",
   toNative,
@@ -24,7 +27,13 @@ const plausible: Dialect = {
     return given(value, long)[0];
   },
   identity: "native",
-  unpacks: true,
+  opened: (value) =>
+    Object.fromEntries(
+      Object.entries(value).map(([name, member]) => [
+        name,
+        mayBeText.has(name) ? openedText(member, false) : member,
+      ]),
+    ),
 };
 
 export const plausibleDoor: Door = {

@@ -1,7 +1,7 @@
 // Self-describing JSON inside a Snowplow event: the event's own data, and the entities beside it.
 import { EventFault } from "../fault.ts";
 import { isRecord } from "../schema.ts";
-import { jsonWithin } from "./values.ts";
+import { jsonWithin, openedText } from "./values.ts";
 
 /** A value with the Iglu URI of its schema. */
 export interface SelfDescribing {
@@ -63,4 +63,22 @@ function within(
   if (text === undefined || text === null) return undefined;
   const found = jsonWithin(text, name, isPacked);
   return found instanceof EventFault ? found : { ...found, name };
+}
+
+const pairs = [
+  ["ue_px", "ue_pr"],
+  ["cx", "co"],
+] as const;
+
+/** An event with what it holds as text as it is: what cannot be read stays text, under its own name. */
+export function opened(value: Value): Value {
+  const open: Record<string, unknown> = { ...value };
+  for (const [packed, plain] of pairs) {
+    const found = openedText(value[packed], true);
+    const isOpen = isRecord(found);
+    if (isOpen) delete open[packed];
+    if (isOpen || value[packed] !== undefined) open[isOpen ? plain : packed] = found;
+    else if (value[plain] !== undefined) open[plain] = openedText(value[plain], false);
+  }
+  return open;
 }

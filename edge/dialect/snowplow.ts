@@ -3,7 +3,7 @@ import { readTime } from "../../shared/event/time.ts";
 import { EventFault } from "../fault.ts";
 import { isRecord } from "../schema.ts";
 import type { Dialect } from "./dialect.ts";
-import { entitiesOf, type SelfDescribing, selfDescribing } from "./snowplow-json.ts";
+import { entitiesOf, opened, type SelfDescribing, selfDescribing } from "./snowplow-json.ts";
 import { epochOf, idOf, moneyFault, numberOf } from "./values.ts";
 
 type Value = Readonly<Record<string, unknown>>;
@@ -58,7 +58,7 @@ export const snowplow: Dialect = {
   nameOf,
   identity: "native",
   eventIdOf: (value) => idOf(value["eid"]),
-  unpacks: true,
+  opened,
 };
 
 function toNative(value: Value): Value | EventFault {

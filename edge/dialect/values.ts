@@ -4,7 +4,7 @@ import { EventFault } from "../fault.ts";
 import { unfitNumber } from "../json-places.ts";
 import { moneyOf } from "../money.ts";
 import { survivesDouble } from "../number.ts";
-import type { NativeEvent } from "../schema.ts";
+import { isRecord, type NativeEvent } from "../schema.ts";
 
 /** An id as text. Some clients send numbers for ids, and null or an empty text for none. */
 export function idOf(id: unknown): unknown {
@@ -34,8 +34,9 @@ export function base64Bytes(text: string): Uint8Array | undefined {
   }
 }
 
-/** JSON that stands in an event's member `name` as text, in base64 too where `isPacked`. */
+/** JSON that stands in an event's member `name` as text, in base64 where `isPacked`; else it may be open too. */
 export function jsonWithin(text: unknown, name: string, isPacked: boolean): { value: unknown } | EventFault {
+  if (isRecord(text) && !isPacked) return { value: text };
   if (typeof text !== "string") return new EventFault("invalid_type", `/${name}`, "It must be text.");
   try {
     const json = isPacked ? decoder.decode(base64Bytes(text) ?? notBase64()) : text;
@@ -50,6 +51,14 @@ export function jsonWithin(text: unknown, name: string, isPacked: boolean): { va
     `/${name}`,
     "It holds a number that does not survive a double; send it as text.",
   );
+}
+
+/** A text's JSON, from base64 where `isPacked`; text where it is none, or would not come out as it went in. */
+export function openedText(text: unknown, isPacked: boolean): unknown {
+  const found = jsonWithin(text, "", isPacked);
+  if (!(found instanceof EventFault)) return found.value;
+  const bytes = isPacked && typeof text === "string" ? base64Bytes(text) : undefined;
+  return bytes === undefined ? text : new TextDecoder().decode(bytes);
 }
 
 function notBase64(): never {

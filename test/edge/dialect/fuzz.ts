@@ -95,8 +95,8 @@ function checkBatch(batch: Batch): void {
   }
 }
 
-// What is kept of a refused event is refused for the same reason when it is looked at again by itself.
-function judged(bytes: Uint8Array, origin: RefusalOrigin): string {
+/** Why what is kept of a refused event is refused when it is looked at again by itself: for the same reason. */
+export function judged(bytes: Uint8Array, origin: RefusalOrigin): string {
   const { event, fault, suspectText } = decodeOriginal(bytes);
   const found =
     fault ??

@@ -8,11 +8,13 @@ import {
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fixedKeys } from "../../../edge/keys.ts";
+import { policyShape } from "../../../shared/event/policy.ts";
 import { aliasText } from "../../../shared/event/write-key.ts";
 import { WeirError } from "../../../shared/problem.ts";
+import type { Refusal } from "../../../shared/wire/refusal.ts";
 import { until } from "../../support/until.ts";
 import { bodiesOf, keyOf, now, testEdge } from "../support.ts";
-import { bytesOf, changed, fuzz, fuzzMs, jsonWith, type Sent } from "./fuzz.ts";
+import { bytesOf, changed, fuzz, fuzzMs, jsonWith, judged, type Sent } from "./fuzz.ts";
 import { openScene } from "./scene.ts";
 
 const path = "/com.snowplowanalytics.snowplow/tp2";
@@ -248,6 +250,30 @@ describe("bad input", () => {
     expect(response.status).toBe(200);
     expect(batches[0]!.refusals).toMatchObject([{ index: 1, code, pointer }]);
     expect(JSON.parse(events[1] as string)).toEqual(bad);
+  });
+
+  it.each<[string, object, object]>([
+    [
+      "in base64",
+      { e: "ue", ue_px: base64({ secret: "s", mail: "ada@shop.example" }) },
+      { ue_pr: { mail: "[email]" } },
+    ],
+    ["as text", { e: "pv", co: JSON.stringify({ secret: "s", data: 7 }) }, { co: { data: 7 } }],
+    [
+      "cut off",
+      { e: "ue", ue_px: base64({ mail: "ada@shop.example" }).slice(0, 34) },
+      { ue_px: '{"mail":"[email]' },
+    ],
+  ])("is kept without what its project keeps none of, %s too", async (_, change, kept) => {
+    const policy = policyShape.parse({ denied_properties: ["secret"], scan: { action: "mask" } });
+    const keys = fixedKeys([await keyOf(aliasText(appId))], { shop: policy });
+    const edge = await testEdge({ keys });
+    await edge.post({ data: [{ ...base, ...change }] }, { authorization: "" }, path);
+    const [event] = edge.collector.batches.flatMap(bodiesOf);
+    expect(JSON.parse(event as string)).toEqual({ ...base, e: (change as { e: string }).e, ...kept });
+    const [{ origin, code }] = edge.collector.batches[0]!.refusals as [Refusal];
+    expect(judged(new TextEncoder().encode(event as string), origin!)).not.toBe("accepted");
+    expect(code).toBe("invalid_value");
   });
 
   it.each<[string, string, number, string]>([
