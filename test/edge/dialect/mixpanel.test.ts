@@ -192,14 +192,12 @@ describe("bad input", () => {
     headers: fc.constantFrom<Record<string, string>>({}, { authorization: "" }),
     body: bytesOf(body),
   });
-  const asPixel = fc
-    .oneof(body, fc.webQueryParameters())
-    .map(
-      (query): Sent => ({
-        method: "GET",
-        path: `/track/?${query.startsWith("data=") ? query : form(query)}`,
-      }),
-    );
+  const asPixel = fc.oneof(body, fc.webQueryParameters()).map(
+    (query): Sent => ({
+      method: "GET",
+      path: `/track/?${query.startsWith("data=") ? query : form(query)}`,
+    }),
+  );
   it(
     "of any kind is answered as it should be, and every event has its outcome",
     async () => {
