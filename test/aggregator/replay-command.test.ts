@@ -24,32 +24,44 @@ describe("weir replay", () => {
 
   const openLive = () => openStore("embedded:", { schema: "weir", dataDir: settings.WEIR_DATA_DIR });
 
-  it("moves a store to another server", async () => {
-    const to = `embedded:${join(folder, "moved")}`;
-    const moved = await weir("replay", "--from", "embedded:", "--into", to);
-    expect(moved).toMatchObject({ code: 0, result: { ok: true, way: "copy", equal: true } });
-    expect(await weir("replay", "--from", "embedded:", "--into", to)).toMatchObject({ code: 1 });
-    expect(existsSync(join(folder, "moved"))).toBe(true);
-  });
+  it(
+    "moves a store to another server",
+    async () => {
+      const to = `embedded:${join(folder, "moved")}`;
+      const moved = await weir("replay", "--from", "embedded:", "--into", to);
+      expect(moved).toMatchObject({ code: 0, result: { ok: true, way: "copy", equal: true } });
+      expect(await weir("replay", "--from", "embedded:", "--into", to)).toMatchObject({ code: 1 });
+      expect(existsSync(join(folder, "moved"))).toBe(true);
+    },
+    minutes,
+  );
 
-  it("puts rows back into the configured store", async () => {
-    const live = await openLive();
-    const { count } =
-      await live.sql`delete from events where id in (select id from events order by id limit 50)`;
-    await live.close();
-    expect(count).toBe(50);
-    const restored = await weir("replay", "--into", "embedded:");
-    expect(restored).toMatchObject({ code: 0, result: { ok: true, way: "restore", restored: count } });
-  });
+  it(
+    "puts rows back into the configured store",
+    async () => {
+      const live = await openLive();
+      const { count } =
+        await live.sql`delete from events where id in (select id from events order by id limit 50)`;
+      await live.close();
+      expect(count).toBe(50);
+      const restored = await weir("replay", "--into", "embedded:");
+      expect(restored).toMatchObject({ code: 0, result: { ok: true, way: "restore", restored: count } });
+    },
+    minutes,
+  );
 
-  it("builds beside the live schema, and swaps", async () => {
-    const beside = await weir("replay", "--schema", "weir_two");
-    expect(beside).toMatchObject({ code: 0, result: { ok: true, way: "rebuild", equal: true } });
-    const swapped = await weir("replay", "--swap");
-    expect(swapped).toMatchObject({ code: 0, result: { equal: true } });
-    expect(swapped.result["replaced"]).toMatch(/^weir_until_/);
-    expect(await weir("import", sample)).toMatchObject({ code: 0, result: { stored: 0, ok: true } });
-  });
+  it(
+    "builds beside the live schema, and swaps",
+    async () => {
+      const beside = await weir("replay", "--schema", "weir_two");
+      expect(beside).toMatchObject({ code: 0, result: { ok: true, way: "rebuild", equal: true } });
+      const swapped = await weir("replay", "--swap");
+      expect(swapped).toMatchObject({ code: 0, result: { equal: true } });
+      expect(swapped.result["replaced"]).toMatch(/^weir_until_/);
+      expect(await weir("import", sample)).toMatchObject({ code: 0, result: { stored: 0, ok: true } });
+    },
+    minutes,
+  );
 
   it.each([
     [["replay"]],
