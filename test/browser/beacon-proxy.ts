@@ -96,15 +96,13 @@ export async function openProxy(edgeUrl: string): Promise<FaultProxy> {
     one: Seen,
     isCut: boolean,
   ): Promise<void> {
-    const { origin, authorization, "content-type": type, "if-none-match": known } = request.headers;
+    const passedOn = ["origin", "authorization", "content-type", "if-none-match", "accept-encoding"];
+    const named = passedOn.map((name) => [name, String(request.headers[name] ?? "")] as const);
     const answered = await fetch(`${edgeUrl}${request.url}`, {
       method: request.method!,
-      headers: {
-        ...(origin && { origin }),
-        ...(authorization && { authorization }),
-        ...(type && { "content-type": type }),
-        ...(known && { "if-none-match": known }),
-      },
+      headers: Object.fromEntries(named.filter(([, value]) => value !== "")),
+      // Passed on as it is, packed or not.
+      decompress: false,
       ...(body.length > 0 ? { body: new Uint8Array(body) } : {}),
     });
     const bytes = new Uint8Array(await answered.arrayBuffer());
