@@ -43,7 +43,7 @@ const stopped = (kind: Kind): Fault => ({
   },
 });
 
-/** `times` is chosen so that the point is reached in the middle of the load. */
+/** `times` is small enough to be reached while the load runs, however slow the machine and large the steps. */
 const crashed = (kind: Kind, point: CrashPoint, times: number): Fault => {
   let ended: Promise<string>;
   return {
@@ -71,7 +71,7 @@ const zombie: Fault = {
   name: "aggregator_stop_in_copy",
   mayRefuse: false,
   async prepare({ world, scaled }) {
-    await world.aggregators[0]!.arm({ WEIR_TEST_CRASH_AT: `in_copy:${scaled(12)}:SIGSTOP` });
+    await world.aggregators[0]!.arm({ WEIR_TEST_CRASH_AT: `in_copy:${scaled(4)}:SIGSTOP` });
   },
   async strike({ world, strikes, untilStored }) {
     const target = world.aggregators[0]!;
@@ -104,9 +104,9 @@ export const processFaults: readonly Fault[] = [
   crashed("collectors", "after_claim", 40),
   crashed("collectors", "after_publish", 40),
   crashed("collectors", "after_settle", 40),
-  crashed("aggregators", "in_copy", 12),
-  crashed("aggregators", "before_commit", 12),
-  crashed("aggregators", "after_commit", 12),
+  crashed("aggregators", "in_copy", 4),
+  crashed("aggregators", "before_commit", 4),
+  crashed("aggregators", "after_commit", 4),
   migration,
   zombie,
   ...(["edges", "collectors", "aggregators"] as const).flatMap((kind) => [

@@ -147,8 +147,8 @@ const crashes = (point: CrashPoint, times: number): Fault => {
 };
 
 export const spoolFaults: readonly Fault[] = [
-  crashes("spool_append", 40),
-  crashes("spool_drain", 40),
+  crashes("spool_append", 10),
+  crashes("spool_drain", 10),
   spooling({ name: "kafka_cut", mayRefuse: false, begin: cut, end: heal }),
   spooling({
     name: "kafka_kill",

@@ -83,6 +83,8 @@ async function runStore(store: StoreKind, isSecond: boolean): Promise<void> {
   }
 }
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 try {
   await runStore(kind, false);
   if (isLong && kind === "postgres" && wanted === undefined) await runStore("timescale", true);

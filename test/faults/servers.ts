@@ -61,6 +61,9 @@ export async function runServer(program: Program, given?: Passage): Promise<Serv
     const isGone = (): boolean => members.every((pid) => /^[ZX]?$/.test(statOf(pid).state));
     await until(`${program.name} is gone`, goneMsMax, isGone);
   };
+  // Nothing outlives the suite, however it ends.
+  const orphaned = (): void => all("SIGKILL");
+  process.once("exit", orphaned);
   await program.ready();
   return {
     name: program.name,
@@ -79,6 +82,7 @@ export async function runServer(program: Program, given?: Passage): Promise<Serv
     async close() {
       all("SIGCONT");
       await ended(() => all("SIGKILL"));
+      process.off("exit", orphaned);
       await proxy.close();
       rmSync(program.folder, { recursive: true, force: true });
     },

@@ -106,8 +106,8 @@ export const sqliteFaults: readonly Fault<SqliteGround>[] = [
   signalled("SIGTERM"),
   crashed("after_claim", 80),
   crashed("after_publish", 80),
-  crashed("before_commit", 20),
-  crashed("after_commit", 20),
+  crashed("before_commit", 5),
+  crashed("after_commit", 5),
   storeAway("kill"),
   storeAway("stop"),
 ];

@@ -62,6 +62,8 @@ export function watch(
     });
     return started;
   }
+  const orphaned = (): void => void child.kill("SIGKILL");
+  process.once("exit", orphaned);
   const nextEnd = (): Promise<string> => new Promise((resolve) => waiting.push(resolve));
   const url = `http://127.0.0.1:${port}`;
   const ready = (): Promise<void> =>
@@ -94,6 +96,7 @@ export function watch(
         await ended;
         clearTimeout(force);
       }
+      process.off("exit", orphaned);
       output.end();
     },
   };
