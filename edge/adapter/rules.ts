@@ -11,6 +11,7 @@ interface Check {
 interface Rule extends Check {
   read(value: unknown): Read;
   check(...checks: Check[]): Rule;
+  parse(value: unknown): unknown;
   shape?: Record<string, Rule>;
 }
 
@@ -21,8 +22,9 @@ const unfit = (expected: string, value: unknown): Read =>
   wrong(`Invalid input: expected ${expected}, received ${Number.isNaN(value) ? "NaN" : typeOf(value)}`);
 
 function rule(read: (value: unknown) => Read): Rule {
-  return {
+  const whole: Rule = {
     read,
+    parse: (value) => parse(whole, value),
     test: (value: unknown) => read(value).issues?.[0]?.message,
     check: (...checks) =>
       rule((value) => {
@@ -35,6 +37,7 @@ function rule(read: (value: unknown) => Read): Rule {
         return issues.length > 0 ? { issues } : found;
       }),
   };
+  return whole;
 }
 
 const plain = (expected: string, holds = (value: unknown): boolean => typeof value === expected): Rule =>

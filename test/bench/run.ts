@@ -11,6 +11,7 @@ const benches: Readonly<Record<string, () => Promise<{ default: Bench }>>> = {
   ledger: () => import("./ledger.bench.ts"),
   guarantees: () => import("./guarantees.bench.ts"),
   pipeline: () => import("./pipeline.bench.ts"),
+  runtimes: () => import("./runtimes.bench.ts"),
   beacon: () => import("./beacon.bench.ts"),
 };
 

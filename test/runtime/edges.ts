@@ -1,6 +1,6 @@
 // The edge as a real process on each runtime: started as its README says, found by what it prints, ended.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../support/until.ts";
@@ -13,6 +13,8 @@ export interface RunningEdge {
   url: string;
   /** Everything it wrote so far. */
   said(): string;
+  /** Processor time it has had, read from /proc; of workerd alone where that serves. */
+  cpuMs(): number;
   /** Ends it as its operator would. */
   stop(): Promise<void>;
   /** Ends it and its children with SIGKILL. */
@@ -101,6 +103,7 @@ export async function spawned(
   return {
     url: address()!,
     said: () => said,
+    cpuMs: () => groupCpuMs(child.pid!),
     async stop() {
       child.kill("SIGTERM");
       await ended;
@@ -120,4 +123,21 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   } catch {
     // It is gone already.
   }
+}
+
+/** A tick of /proc is a hundredth of a second. */
+const tickMs = 10;
+
+function groupCpuMs(group: number): number {
+  const found = readdirSync("/proc").flatMap((pid) => {
+    try {
+      const [, name = "", rest = ""] = /\((.*)\) (.*)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
+      const fields = rest.split(" ").map(Number);
+      return fields[2] === group ? [{ name, ms: (fields[11]! + fields[12]!) * tickMs }] : [];
+    } catch {
+      return [];
+    }
+  });
+  const workers = found.filter(({ name }) => name === "workerd");
+  return (workers.length > 0 ? workers : found).reduce((sum, { ms }) => sum + ms, 0);
 }
