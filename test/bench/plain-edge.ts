@@ -11,7 +11,9 @@ export function plainEdge(part: string, upstreamUrl: string, request: typeof fet
         return Response.json({ accepted: events.length }, { status: 202 });
       }
       const body = new Uint8Array(await asked.arrayBuffer());
-      const answer = await request(`${upstreamUrl}/plain`, { method: "POST", body });
+      // A kept connection may have ended meanwhile, which an edge's own forwarding repeats for, too.
+      const pass = () => request(`${upstreamUrl}/plain`, { method: "POST", body });
+      const answer = await pass().catch(pass);
       return new Response(await answer.arrayBuffer(), { status: answer.status });
     },
   };

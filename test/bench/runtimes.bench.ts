@@ -20,8 +20,8 @@ import { makeBodies, sendAll } from "./http-load.ts";
 import type { PlainPart } from "./plain-edge.ts";
 
 const loads = [
-  { batch: 1, events: 2_000, connections: 16 },
-  { batch: 20, events: 20_000, connections: 16 },
+  { batch: 1, events: 1_000, connections: 16 },
+  { batch: 20, events: 10_000, connections: 16 },
   { batch: 100, events: 40_000, connections: 8 },
 ] as const;
 /** µs an event on Bun at 100 a request. */
@@ -48,7 +48,7 @@ export default {
             name,
             () => measure(edge, upstream, makeBodies(events, batch, "small"), connections, events),
           ]);
-          const us = await interleave<string>(isLong ? 8 : 3, Object.fromEntries(turns));
+          const us = await interleave<string>(isLong ? 8 : 2, Object.fromEntries(turns));
           const edgeUs = median(us["edge"]!);
           const isJudged = runtime === "Bun" && batch === 100;
           const what = `${runtime}, ${batch} a request`;

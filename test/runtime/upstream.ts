@@ -29,7 +29,7 @@ export async function startUpstream(): Promise<Upstream> {
   const signer = await createSigner([secret]);
   const keys = [{ hash: toHex(await webCryptoHash([writeKey])), project: "shop", rights: [] }];
   const seen = new Map<string, string>();
-  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: answer });
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 120, fetch: answer });
   const url = server.url.origin;
   const upstream: Upstream = {
     url,
