@@ -72,8 +72,10 @@ export function createGate(deps: GateDeps): Gate {
       bucket.filledAt = now;
       keep(key.hash, bucket);
       const cost = Math.max(1, events);
-      if (bucket.tokens < cost) {
-        const retryAfterMs = Math.ceil(((cost - bucket.tokens) / rate) * 1000);
+      // A request of more than a bucket holds needs a full one, and leaves a debt.
+      const needed = Math.min(cost, capacity);
+      if (bucket.tokens < needed) {
+        const retryAfterMs = Math.ceil(((needed - bucket.tokens) / rate) * 1000);
         throw new WeirError("rate_limited", `This key may send ${rate} events a second.`, { retryAfterMs });
       }
       bucket.tokens -= cost;

@@ -10,6 +10,8 @@ export const bodyBytesMax: number = 1024 * 1024;
 export const bodiesBytesMax: number = 64 * bodyBytesMax;
 /** Events in one request: two full batches, so one request costs at most two records. */
 export const requestEventsMax = 1_000;
+/** Events in one request of a client of another product: what Segment takes, the most of them all. */
+export const clientEventsMax = 2_500;
 /** One event. Larger content belongs in an object store, with a reference in the payload. */
 export const eventBytesMax: number = 64 * 1024;
 /** Levels of objects and arrays in one event; past it recursion, not data, is what grows. */

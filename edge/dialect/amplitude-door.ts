@@ -1,5 +1,5 @@
 // Amplitude's path, and answers in the form its clients go by: they read the code in the body.
-import { requestEventsMax } from "../../shared/limits.ts";
+import { clientEventsMax } from "../../shared/limits.ts";
 import { type ProblemCode, problemResponse, toProblem, WeirError } from "../../shared/problem.ts";
 import { decodeJson, readUtf8 } from "../decode-json.ts";
 import { amplitude } from "./amplitude.ts";
@@ -11,7 +11,7 @@ export const amplitudeDoor: Door = {
 };
 
 function read({ body }: Asked) {
-  const { members, isAlone, ...events } = decodeJson(readUtf8(body), "events", requestEventsMax);
+  const { members, isAlone, ...events } = decodeJson(readUtf8(body), "events", clientEventsMax);
   if (isAlone) throw new WeirError("body_malformed", "The body has no `events`.");
   const { api_key: key } = members;
   return { ...events, sentAt: undefined, writeKey: typeof key === "string" ? key : undefined };

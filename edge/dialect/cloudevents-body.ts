@@ -1,5 +1,5 @@
 // A CloudEvents request over HTTP in any of its three modes: binary, structured or batched.
-import { requestEventsMax } from "../../shared/limits.ts";
+import { clientEventsMax } from "../../shared/limits.ts";
 import { WeirError } from "../../shared/problem.ts";
 import type { Decoded } from "../decode.ts";
 import { decodeJson, readUtf8 } from "../decode-json.ts";
@@ -24,7 +24,7 @@ export function readCloudEvents({ request, url, body }: Asked): Decoded {
     );
   }
   const text = isBinary ? structured(request.headers, contentType, body) : readUtf8(body);
-  const { members: _, ...read } = decodeJson(text, undefined, requestEventsMax);
+  const { members: _, ...read } = decodeJson(text, undefined, clientEventsMax);
   // A producer that cannot set headers sends its key in this place: CloudEvents' http-webhook.md 3.2.
   return { ...read, sentAt: undefined, writeKey: url.searchParams.get("access_token") ?? undefined };
 }

@@ -1,5 +1,5 @@
 // The Measurement Protocol's path. Its clients take no notice of an answer, but 204 is given for what is safe alone.
-import { requestEventsMax } from "../../shared/limits.ts";
+import { clientEventsMax } from "../../shared/limits.ts";
 import { WeirError } from "../../shared/problem.ts";
 import type { Decoded } from "../decode.ts";
 import { decodeJson, readUtf8, suspectNumber } from "../decode-json.ts";
@@ -17,7 +17,7 @@ const encoder = new TextEncoder();
 
 function read({ url, body }: Asked): Decoded {
   const text = readUtf8(body);
-  const { members, isAlone, ...read } = decodeJson(text, "events", requestEventsMax);
+  const { members, isAlone, ...read } = decodeJson(text, "events", clientEventsMax);
   if (isAlone) throw new WeirError("body_malformed", "The body has no `events`.");
   const common = Object.fromEntries(
     shared.flatMap((name) => (Object.hasOwn(members, name) ? [[name, members[name]]] : [])),

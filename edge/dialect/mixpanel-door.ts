@@ -1,5 +1,5 @@
 // Mixpanel's paths: forms with JSON or base64 in them, plain JSON, and pixels.
-import { requestEventsMax } from "../../shared/limits.ts";
+import { clientEventsMax } from "../../shared/limits.ts";
 import { WeirError } from "../../shared/problem.ts";
 import type { Decoded } from "../decode.ts";
 import { decodeJson, readUtf8 } from "../decode-json.ts";
@@ -24,7 +24,7 @@ export const mixpanelDoor: Door = {
 
 function read({ request, url, body }: Asked): Decoded {
   const text = request.method === "GET" ? dataOf(url.searchParams) : fromBody(readUtf8(body));
-  const named = namedBy(decodeJson(text, undefined, requestEventsMax), tokenOf);
+  const named = namedBy(decodeJson(text, undefined, clientEventsMax), tokenOf);
   return { ...named, alias: undefined, writeKey: named.alias };
 }
 

@@ -1,5 +1,5 @@
 // Plausible's wire format: one event with neither an id, a time nor a visitor, under short or long names.
-import { requestEventsMax } from "../../shared/limits.ts";
+import { clientEventsMax } from "../../shared/limits.ts";
 import { decodeJson, readUtf8 } from "../decode-json.ts";
 import { EventFault } from "../fault.ts";
 import { isRecord } from "../schema.ts";
@@ -42,7 +42,7 @@ export const plausibleDoor: Door = {
     {
       method: "POST",
       path: "/api/event",
-      read: ({ body }) => namedBy(decodeJson(readUtf8(body), undefined, requestEventsMax), domainOf),
+      read: ({ body }) => namedBy(decodeJson(readUtf8(body), undefined, clientEventsMax), domainOf),
       answer: () =>
         new Response("ok", { status: 202, headers: { "content-type": "text/plain; charset=utf-8" } }),
     },

@@ -1,6 +1,6 @@
 // PostHog's paths for events, each with and without its last slash.
 import { readTime } from "../../shared/event/time.ts";
-import { requestEventsMax } from "../../shared/limits.ts";
+import { clientEventsMax } from "../../shared/limits.ts";
 import { problemResponse, problems, toProblem, WeirError } from "../../shared/problem.ts";
 import type { Decoded } from "../decode.ts";
 import { decodeJson, readUtf8 } from "../decode-json.ts";
@@ -36,7 +36,7 @@ export function posthogDoor({ asides = emptyAnswers, afterwards }: PosthogOutsid
 }
 
 function read({ url, body }: Asked): Decoded {
-  const { members, ...read } = decodeJson(textOf(body), "batch", requestEventsMax);
+  const { members, ...read } = decodeJson(textOf(body), "batch", clientEventsMax);
   // A request is one project's, as it is to PostHog.
   const [key = keyOf(Object.fromEntries(url.searchParams)), other] = new Set(
     [members, ...read.events].map(keyOf).filter((found) => found !== undefined),

@@ -1,6 +1,6 @@
 // Segment's paths: its clients need nothing changed but the host.
 import { readTime } from "../../shared/event/time.ts";
-import { requestEventsMax } from "../../shared/limits.ts";
+import { clientEventsMax } from "../../shared/limits.ts";
 import { WeirError } from "../../shared/problem.ts";
 import type { ClientFacts } from "../client.ts";
 import type { Decoded } from "../decode.ts";
@@ -33,7 +33,7 @@ export function segmentDoors(afterwards?: Afterwards): readonly Door[] {
 
 // Its clients send JSON under several content types, so none is asked for.
 function read({ body }: Asked): Decoded {
-  const { members, ...read } = decodeJson(readUtf8(body), "batch", requestEventsMax);
+  const { members, ...read } = decodeJson(readUtf8(body), "batch", clientEventsMax);
   const named = read.isAlone ? undefined : readableTime(members["sentAt"]);
   return {
     ...(read.isAlone ? read : withShared(read, members)),

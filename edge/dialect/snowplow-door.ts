@@ -1,5 +1,5 @@
 // Snowplow's paths: the tracker protocol by POST, and one event a pixel by GET.
-import { requestEventsMax } from "../../shared/limits.ts";
+import { clientEventsMax } from "../../shared/limits.ts";
 import { problemResponse, problems, toProblem } from "../../shared/problem.ts";
 import type { Decoded } from "../decode.ts";
 import { decodeJson, readUtf8 } from "../decode-json.ts";
@@ -14,7 +14,7 @@ export const snowplowDoor: Door = {
     {
       method: "POST",
       path: "/com.snowplowanalytics.snowplow/tp2",
-      read: ({ body }) => namedBy(decodeJson(readUtf8(body), "data", requestEventsMax), appIdOf),
+      read: ({ body }) => namedBy(decodeJson(readUtf8(body), "data", clientEventsMax), appIdOf),
       answer: () => new Response("ok", { headers: { "content-type": "text/plain; charset=utf-8" } }),
       refuse,
     },

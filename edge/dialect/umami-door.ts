@@ -1,12 +1,12 @@
 // Umami's paths, and the answers its script reads.
-import { requestEventsMax } from "../../shared/limits.ts";
+import { clientEventsMax } from "../../shared/limits.ts";
 import { decodeJson, readUtf8 } from "../decode-json.ts";
 import { isRecord } from "../schema.ts";
 import { namedBy } from "./alias.ts";
 import type { Asked, Door } from "./door.ts";
 import { umami } from "./umami.ts";
 
-const read = ({ body }: Asked) => namedBy(decodeJson(readUtf8(body), undefined, requestEventsMax), websiteOf);
+const read = ({ body }: Asked) => namedBy(decodeJson(readUtf8(body), undefined, clientEventsMax), websiteOf);
 
 export const umamiDoor: Door = {
   dialect: umami,

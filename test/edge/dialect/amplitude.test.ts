@@ -106,7 +106,7 @@ describe("bad input", () => {
   it.each<[string, unknown, object, object]>([
     ["no events", undefined, { api_key: writeKey }, { code: 400, missing_field: "body_malformed" }],
     ["an unknown key", [event], { api_key: "no" }, { code: 400, missing_field: "unknown_write_key" }],
-    ["too many", Array(1001).fill(event), { api_key: writeKey }, { code: 413 }],
+    ["too many", Array(2501).fill(event), { api_key: writeKey }, { code: 413 }],
   ])("%s is refused so that the client tries it no more, or in parts", async (_, events, beside, told) => {
     const { response, answer } = await sent(events, beside);
     expect([response.status, answer]).toMatchObject([answer["code"], told]);

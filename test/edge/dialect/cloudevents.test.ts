@@ -172,7 +172,7 @@ describe("bad input", () => {
       "unsupported_media_type",
     ],
     ["neither headers nor JSON", "x", { "content-type": "text/xml" }, 415, "unsupported_media_type"],
-    ["too many", Array(1001).fill(event), batched, 413, "too_many_events"],
+    ["too many", Array(2501).fill(event), batched, 413, "too_many_events"],
     ["an unknown key", event, { ...structured, authorization: "Bearer no" }, 401, "unknown_write_key"],
   ])("%s is refused whole", async (_, body, headers, status, code) => {
     const { response, batches } = await sent(body, headers);

@@ -104,7 +104,7 @@ describe("bad input", () => {
       401,
       "unknown_write_key",
     ],
-    ["too many", JSON.stringify({ events: Array(1001).fill(view) }), path, 413, "too_many_events"],
+    ["too many", JSON.stringify({ events: Array(2501).fill(view) }), path, 413, "too_many_events"],
   ])("%s is refused whole", async (_, body, at, status, code) => {
     const { response } = await sent(body, at);
     expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([status, code]);

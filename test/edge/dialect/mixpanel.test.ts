@@ -142,7 +142,7 @@ describe("bad input", () => {
     ["data that is no text", `data=${encodeURIComponent("/////w==")}`, 400, "body_malformed"],
     ["an unknown token", json(of({ token: "no" })), 401, "unknown_write_key"],
     ["two tokens", json([event, of({ token: "b" })]), 400, "body_malformed"],
-    ["too many", json(Array(1001).fill(event)), 413, "too_many_events"],
+    ["too many", json(Array(2501).fill(event)), 413, "too_many_events"],
   ])("%s is refused whole", async (_, body, status, code) => {
     const { response } = await sent(body);
     expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([status, code]);

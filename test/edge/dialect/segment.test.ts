@@ -284,7 +284,7 @@ describe("bad input in Segment's words", () => {
     ["a number", "7", 400, "body_malformed"],
     ["a batch that is no list", { batch: {} }, 400, "body_malformed"],
     ["an empty batch", { batch: [] }, 400, "body_malformed"],
-    ["too many", { batch: Array(1001).fill({}) }, 413, "too_many_events"],
+    ["too many", { batch: Array(2501).fill({}) }, 413, "too_many_events"],
     ["too much", { batch: ["x".repeat(1024 * 1024)] }, 413, "body_too_large"],
     ["broken gzip", new Uint8Array([0x1f, 0x8b, 1, 2, 3]), 400, "body_malformed"],
   ])("%s is refused as a whole", async (_, body, status, code) => {

@@ -285,7 +285,7 @@ describe("bad input", () => {
       "unknown_write_key",
     ],
     ["two app ids", JSON.stringify({ data: [{ aid: appId }, { aid: "other" }] }), 400, "body_malformed"],
-    ["too many", JSON.stringify({ data: Array(1001).fill({ aid: appId }) }), 422, "too_many_events"],
+    ["too many", JSON.stringify({ data: Array(2501).fill({ aid: appId }) }), 422, "too_many_events"],
     [
       "a huge body",
       JSON.stringify({ data: [{ aid: appId, page: "x".repeat(1 << 20) }] }),
