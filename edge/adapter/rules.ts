@@ -75,7 +75,6 @@ export const maximum = (most: number): Check =>
   check((value: number) => value <= most, `Too big: expected number to be <=${most}`);
 export const positive = (): Check =>
   check((value: number) => value > 0, "Too small: expected number to be >0");
-export const describe = (): Check => check(() => true, "");
 
 const oneOf = (values: readonly unknown[]): Rule =>
   rule((value) =>
@@ -148,6 +147,3 @@ export function parse(one: Rule, value: unknown): unknown {
   if (issues !== undefined) throw new Error(issues.map(({ message }) => message).join("; "));
   return data;
 }
-
-/** What rules are for is told elsewhere. */
-export const globalRegistry = { get: () => undefined };
