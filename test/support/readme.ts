@@ -16,8 +16,10 @@ const refusalMeanings: Readonly<Record<RefusalCode, string>> = {
   timestamp_invalid: "The time is none",
   time_too_old: "The time is more than 30 days back, and the key may not send old events",
   time_ahead: "The time is more than 10 minutes ahead",
-  consent_missing: "The project keeps nothing of a sender who did not consent, and nothing but the refusal is kept",
-  content_forbidden: "The event holds an e-mail address, a phone number or a card number, which the project takes none of; it is kept masked",
+  consent_missing:
+    "The project keeps nothing of a sender who did not consent, and nothing but the refusal is kept",
+  content_forbidden:
+    "The event holds an e-mail address, a phone number or a card number, which the project takes none of; it is kept masked",
   schema_violation: "The payload is not what the project declared for the type",
   version_unknown: "The project governs the type and has not declared this version of it",
 };
