@@ -1,7 +1,7 @@
 // What a Durable Object does with batches: keeps them within its bound, and drains them by its alarm.
 import type { Clock } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/logger.ts";
-import { problems, WeirError } from "../../shared/problem.ts";
+import { type ProblemCode, problems, WeirError } from "../../shared/problem.ts";
 import { backoffMs } from "../../shared/retry.ts";
 import { type CollectorPort, unpackBatch } from "../../shared/wire/batch.ts";
 import type { BufferState } from "./buffer.ts";
@@ -75,11 +75,19 @@ export function createObjectBuffer(deps: ObjectBufferDeps): ObjectBuffer {
       held -= bytes.length;
       return true;
     } catch (error) {
-      const code = error instanceof WeirError ? error.code : "internal";
+      const code = codeOf(error);
       if (problems[code][2]) return false;
       batches.refuse(seq, code);
       logger.error("buffered_batch_refused", { reason: code });
       return true;
     }
   }
+}
+
+// A client is told that nobody takes its events now where a collector calls a batch too old, for it sent them
+// just now. One that lay here until then is not sent again: it would only hold up the others.
+function codeOf(error: unknown): ProblemCode {
+  if (!(error instanceof WeirError)) return "internal";
+  const { cause } = error;
+  return cause instanceof WeirError && cause.code === "batch_too_old" ? cause.code : error.code;
 }
