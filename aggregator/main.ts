@@ -23,6 +23,7 @@ export interface AggregatorConfig {
   WEIR_API_TOKEN?: string | undefined;
   WEIR_SPOOL_DIR?: string | undefined;
   WEIR_EDGE_SECRET?: string[] | undefined;
+  WEIR_EDGE_BUFFERS?: string[] | undefined;
   WEIR_CANARY_SECONDS: number;
   WEIR_FRESHNESS_MAX_SECONDS: number;
   WEIR_QUARANTINE_DAYS: number;

@@ -49,7 +49,7 @@ export interface HostedEdge {
   canary(): Promise<void>;
 }
 
-/** What lies in the buffer, told to who signs as an edge does. */
+/** What lies in the buffer, in sum or, below it, batch by batch; told to who signs as an edge does. */
 const statePath = "/v1/buffer";
 /** With a buffer at hand nobody waits long for the collector. */
 const bufferedPatience = { attemptsMax: 1, deadlineMs: 4_000 };
@@ -62,9 +62,11 @@ export function createHosted(hosting: Hosting): HostedEdge {
     async fetch(request, { sender, facts, waitUntil }) {
       try {
         const { app, keys, read, buffer, signer } = await made();
-        if (buffer !== undefined && new URL(request.url).pathname === statePath) {
+        const { pathname, searchParams } = new URL(request.url);
+        if (buffer !== undefined && pathname.startsWith(statePath)) {
           await signer.verify(request.headers.get(signatureHeader), new Uint8Array(), Date.now());
-          return Response.json({ data: await buffer.states() });
+          if (pathname === statePath) return Response.json({ data: await buffer.states() });
+          return Response.json(await buffer.list(searchParams.get("cursor") ?? undefined));
         }
         await keys.use(waitUntil);
         const client = { ...read(request.headers, sender), ...facts };

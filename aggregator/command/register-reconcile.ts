@@ -19,6 +19,7 @@ interface Flags {
   to?: string;
   tz?: string;
   spool: string[];
+  edge: string[];
   reports?: true;
   watch?: true;
   every: string;
@@ -39,6 +40,7 @@ export function registerReconcile(program: Command, deps: AggregatorCommands): v
     .option("--to <time>", "show those received before this; a date means its end")
     .option("--tz <zone>", "time zone of dates; UTC if absent")
     .option("--spool <folder>", "look into this collector's spool, too; may be repeated", collect, [])
+    .option("--edge <url>", "ask this edge what its buffer holds, too; may be repeated", collect, [])
     .option("--reports", "show what is no fault of ours, too: client ids that were given two times")
     .option("--watch", "look again and again; ends with 1 at the first look that does not hold")
     .option("--every <seconds>", "with --watch: seconds between two looks", "5")
@@ -65,11 +67,14 @@ async function run(deps: AggregatorCommands, flags: Flags): Promise<number> {
     const reader = await (await deps.openLog()).reader();
     const settings = proofSettings(deps.config());
     const spools = [...new Set([...settings.spools, ...flags.spool])];
+    const edges = [...new Set([...settings.buffers.edges, ...flags.edge])];
+    const places = { spools, buffers: { ...settings.buffers, edges } };
     const stop = new AbortController();
     if (flags.watch === true) void untilStopped().then(() => stop.abort());
     try {
       for (;;) {
-        const prove = () => reconcile({ store, reader, ...settings, spools, asked, reports: flags.reports });
+        const prove = () =>
+          reconcile({ store, reader, ...settings, ...places, asked, reports: flags.reports });
         let answer = await prove();
         if (flags.acknowledge.length > 0) {
           await acknowledge(store, answer.entries, flags);

@@ -6,6 +6,7 @@ import { readPositions } from "../fence.ts";
 import { type LedgerAsked, ledgerRows, ledgerSpan, sumLedger } from "../read/ledger.ts";
 import type { AnswerRow } from "../read/question.ts";
 import type { Store } from "../store/store.ts";
+import { type Buffered, readBuffers } from "./buffers.ts";
 import { type CheckAnswer, type ReportAnswer, runChecks, runReports } from "./checks.ts";
 import { type EntryKind, type LedgerEntry, logEntries, withAcknowledgements } from "./entries.ts";
 import { type InFlight, type PartitionState, readInFlight, type UnwrittenBatch } from "./in-flight.ts";
@@ -59,12 +60,13 @@ export interface ReconcileOptions extends Partial<ProofSettings> {
 }
 
 /**
- * Looks into the spools, then at the store in one snapshot, then at the log. A record goes from spool to log
+ * Looks into buffers and spools, then at the store in one snapshot, then at the log. A record goes from them to log
  * to store, so one that moves meanwhile is seen at least once, and by its batch id it is counted once. Rejects
  * where store or log cannot be read; a spool that cannot be is named.
  */
 export async function reconcile(options: ReconcileOptions): Promise<ReconcileAnswer> {
-  const spooled = await readSpools(options.spools ?? []);
+  const buffered = options.buffers === undefined ? undefined : await readBuffers(options.buffers);
+  const spooled = joined(buffered, await readSpools(options.spools ?? []));
   const session = await options.store.writer();
   try {
     return (await session.begin("isolation level repeatable read", (tx) =>
@@ -118,6 +120,16 @@ async function compare(
     checks,
     groups: asked === undefined ? [] : await groupsOf(tx, asked, waiting),
     reports: reports === true ? await runReports(tx) : [],
+  };
+}
+
+function joined(buffered: Buffered | undefined, spooled: Spooled): Spooled {
+  if (buffered === undefined) return spooled;
+  return {
+    ...spooled,
+    batches: new Map([...buffered.batches, ...spooled.batches]),
+    unreadable: buffered.unreadable + spooled.unreadable,
+    places: [...buffered.places, ...spooled.places],
   };
 }
 

@@ -1,10 +1,13 @@
 // What lies in the spools of collectors: acknowledged, and not in the log for certain.
 import { ledgerDays } from "../../shared/limits.ts";
 import { readSpool, type SpoolContent } from "../../shared/spool/read.ts";
+import type { BufferSettings } from "./buffers.ts";
 
 export interface ProofConfig {
   WEIR_SPOOL_DIR?: string | undefined;
   WEIR_LEDGER_DAYS?: number | undefined;
+  WEIR_EDGE_BUFFERS?: readonly string[] | undefined;
+  WEIR_EDGE_SECRET?: readonly string[] | undefined;
 }
 
 /** What a proof needs to know besides store and log. */
@@ -13,6 +16,7 @@ export interface ProofSettings {
   spools: readonly string[];
   /** Days after which a collector with a spool must have closed it or come back. */
   silentDays: number;
+  buffers: BufferSettings;
 }
 
 export interface Spooled extends SpoolContent {
@@ -24,7 +28,13 @@ export interface Spooled extends SpoolContent {
 export const proofSettings = ({
   WEIR_SPOOL_DIR: folder,
   WEIR_LEDGER_DAYS: silentDays = ledgerDays,
-}: ProofConfig): ProofSettings => ({ spools: folder === undefined ? [] : [folder], silentDays });
+  WEIR_EDGE_BUFFERS: edges = [],
+  WEIR_EDGE_SECRET: secrets = [],
+}: ProofConfig): ProofSettings => ({
+  spools: folder === undefined ? [] : [folder],
+  silentDays,
+  buffers: { edges, secrets },
+});
 
 /** Looks into these folders. One that cannot be read is named and counts as unreadable: it is never nought. */
 export async function readSpools(folders: readonly string[]): Promise<Spooled> {

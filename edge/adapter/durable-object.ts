@@ -19,7 +19,9 @@ export class WeirBuffer {
   }
 
   async fetch(request: Request): Promise<Response> {
-    if (new URL(request.url).pathname === "/state") return Response.json(this.#buffer.state());
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === "/state") return Response.json(this.#buffer.state());
+    if (pathname === "/list") return Response.json(this.#buffer.list(Number(searchParams.get("after"))));
     const isKept = await this.#buffer.put(new Uint8Array(await request.arrayBuffer()));
     return new Response(null, { status: isKept ? 201 : 507 });
   }

@@ -10,6 +10,26 @@ export interface BatchBuffer {
   put(batch: Batch): Promise<void>;
   /** What lies in each of its parts. */
   states(): Promise<BufferState[]>;
+  /** The batches themselves, so many at a time: from the beginning, or behind the cursor of the page before. */
+  list(cursor: string | undefined): Promise<BufferPage>;
+}
+
+/** Some of the batches of a buffer; `cursor` is null behind the last one. */
+export interface BufferPage {
+  data: BufferedBatch[];
+  cursor: string | null;
+}
+
+/** A batch as far as it is counted. */
+export interface BufferedBatch {
+  /** 32 hex characters. */
+  batch_id: string;
+  project: string;
+  /** Epoch ms. */
+  received_at: number;
+  events: number;
+  /** Why the collector will never have it, or null. */
+  refused: string | null;
 }
 
 /** What lies in a buffer. */

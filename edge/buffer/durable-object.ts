@@ -1,7 +1,8 @@
 // A buffer of Durable Objects, as the Worker in front of them sees it.
 import { WeirError } from "../../shared/problem.ts";
 import { packBatch } from "../../shared/wire/batch.ts";
-import type { BatchBuffer, BufferState } from "./buffer.ts";
+import type { BatchBuffer, BufferedBatch, BufferState } from "./buffer.ts";
+import { listMax } from "./object-buffer.ts";
 
 /** What of a namespace of Durable Objects is used. */
 export interface ObjectNamespace {
@@ -35,5 +36,14 @@ export function durableObjectBuffer(namespace: ObjectNamespace, objects: number)
           return (await response.json()) as BufferState;
         }),
       ),
+    async list(cursor = "0.0") {
+      const [, index = "0", after = "0"] = /^(\d{1,3})\.(\d{1,15})$/.exec(cursor) ?? [];
+      const at = Number(index);
+      if (at >= objects) return { data: [], cursor: null };
+      const response = await objectOf(at).fetch(`${address}/list?after=${after}`);
+      const { batches, last } = (await response.json()) as { batches: BufferedBatch[]; last: number };
+      if (batches.length === listMax) return { data: batches, cursor: `${at}.${last}` };
+      return { data: batches, cursor: at + 1 < objects ? `${at + 1}.0` : null };
+    },
   };
 }

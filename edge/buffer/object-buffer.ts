@@ -4,7 +4,7 @@ import type { Logger } from "../../shared/logger.ts";
 import { type ProblemCode, problems, WeirError } from "../../shared/problem.ts";
 import { backoffMs } from "../../shared/retry.ts";
 import { type CollectorPort, unpackBatch } from "../../shared/wire/batch.ts";
-import type { BufferState } from "./buffer.ts";
+import type { BufferedBatch, BufferState } from "./buffer.ts";
 import { type KeptBatch, type ObjectStorage, openBatches } from "./object-storage.ts";
 
 export interface ObjectBufferDeps {
@@ -22,7 +22,12 @@ export interface ObjectBuffer {
   /** Sends what lies here, and sets the next alarm where something is left. Never rejects. */
   drain(): Promise<void>;
   state(): BufferState;
+  /** Up to `listMax` batches behind a place; fewer are the last ones. */
+  list(after: number): { batches: BufferedBatch[]; last: number };
 }
+
+/** Batches of one page: some 200 bytes each. */
+export const listMax = 1_000;
 
 /** Batches on their way at once: a Worker may have six connections open. */
 const lanes = 4;
@@ -64,6 +69,7 @@ export function createObjectBuffer(deps: ObjectBufferDeps): ObjectBuffer {
       await storage.setAlarm(clock.now() + Math.max(waitMs, isTaken ? 0 : policy.baseMs / 2));
     },
     state: batches.state,
+    list: (after) => batches.list(after, listMax),
   };
 
   // True where the batch is dealt with: the collector has it, or will never have it.

@@ -1,5 +1,6 @@
 // Batches in the SQLite database of one Durable Object, oldest first, in pieces that its rows can hold.
-import type { BufferState } from "./buffer.ts";
+import type { Batch } from "../../shared/wire/batch.ts";
+import type { BufferedBatch, BufferState } from "./buffer.ts";
 
 /** What of a Durable Object's storage is used; writes without a wait between them are one. */
 export interface ObjectStorage {
@@ -24,7 +25,7 @@ export function openBatches(storage: ObjectStorage) {
   sql.exec(
     `create table if not exists batch (
        seq integer primary key autoincrement, batch_id blob not null unique, received_at integer not null,
-       events integer not null, bytes integer not null, refused text
+       project text not null, events integer not null, bytes integer not null, refused text
      )`,
   );
   sql.exec(
@@ -34,13 +35,14 @@ export function openBatches(storage: ObjectStorage) {
     has: (batchId: Uint8Array): boolean =>
       sql.exec("select 1 from batch where batch_id = ?", batchId).toArray().length > 0,
 
-    add(batch: { batchId: Uint8Array; receivedAt: number; count: number }, bytes: Uint8Array): void {
+    add(batch: Pick<Batch, "batchId" | "project" | "receivedAt" | "count">, bytes: Uint8Array): void {
       storage.transactionSync(() => {
         const [row] = sql
           .exec(
-            "insert into batch (batch_id, received_at, events, bytes) values (?, ?, ?, ?) returning seq",
+            "insert into batch (batch_id, received_at, project, events, bytes) values (?, ?, ?, ?, ?) returning seq",
             batch.batchId,
             batch.receivedAt,
+            batch.project,
             batch.count,
             bytes.length,
           )
@@ -77,6 +79,20 @@ export function openBatches(storage: ObjectStorage) {
 
     refuse: (seq: number, code: string): void => {
       sql.exec("update batch set refused = ? where seq = ?", code, seq);
+    },
+
+    /** Batches behind a place, and the place of the last of them. */
+    list(after: number, count: number): { batches: BufferedBatch[]; last: number } {
+      const rows = sql
+        .exec(
+          `select seq, hex(batch_id) as batch_id, project, received_at, events, refused
+           from batch where seq > ? order by seq limit ?`,
+          after,
+          count,
+        )
+        .toArray();
+      const batches = rows.map(({ seq: _, ...row }) => row as unknown as BufferedBatch);
+      return { batches, last: Number(rows.at(-1)?.["seq"] ?? after) };
     },
 
     state(): BufferState {

@@ -8,14 +8,47 @@ import { reconcile } from "../../aggregator/ledger/reconcile.ts";
 import { ledgerParameters } from "../../aggregator/read/ledger.ts";
 import type { Store } from "../../aggregator/store/store.ts";
 import { openFileSpool } from "../../collector/spool/files.ts";
+import type { BufferedBatch } from "../../edge/buffer/buffer.ts";
 import { systemClock } from "../../shared/clock.ts";
+import { toHex } from "../../shared/event/bytes.ts";
 import type { Log, LogProducer, LogReader } from "../../shared/log/log.ts";
 import { openLog } from "../../shared/log/open.ts";
 import { silentLogger } from "../../shared/logger.ts";
 import { silentMeter } from "../../shared/meter.ts";
+import { unpackRecord } from "../../shared/wire/record.ts";
+import { createSigner, signatureHeader } from "../../shared/wire/signature.ts";
 import { until } from "../support/until.ts";
 import { noon, recordOf } from "./records.ts";
 import { closeScene, openScene } from "./scene.ts";
+
+const batchOf = (value: Uint8Array): BufferedBatch => {
+  const { batch } = unpackRecord(value);
+  const { project, receivedAt: received_at, count: events } = batch;
+  return { batch_id: toHex(batch.batchId), project, received_at, events, refused: null };
+};
+
+// An edge's answer in pages of so many batches, to who signs.
+async function edgeWith(batches: readonly BufferedBatch[], page: number) {
+  const signer = await createSigner(["a secret of the test"]);
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      const { pathname, searchParams } = new URL(request.url);
+      try {
+        await signer.verify(request.headers.get(signatureHeader), new Uint8Array(), Date.now());
+      } catch {
+        return new Response(null, { status: 401 });
+      }
+      if (pathname !== "/v1/buffer/batches") return new Response(null, { status: 404 });
+      const from = Number(searchParams.get("cursor") ?? 0);
+      const next = from + page;
+      const cursor = next < batches.length ? String(next) : null;
+      return Response.json({ data: batches.slice(from, next), cursor });
+    },
+  });
+  return { url: server.url.origin, close: () => server.stop(true) };
+}
 
 const hour = 3_600_000;
 const minutes = 60_000;
@@ -112,6 +145,36 @@ describe("reconcile", () => {
     );
     writeFileSync(join(spoolDir(), "000000000002.spool"), "");
     expect(await prove()).toMatchObject({ ok: false, unreadable: 1 });
+  });
+
+  it("counts what edges hold as received and in flight, each batch once wherever it is", async () => {
+    const [first, second, third] = [record(0), record(1), record(2)];
+    await publish(0, first);
+    await spool(second);
+    await written();
+    const edge = await edgeWith([first, second, third].map(batchOf), 2);
+    try {
+      const buffers = { edges: [edge.url], secrets: ["a secret of the test"] };
+      const proved = await reconcile({ store, reader, spools: [spoolDir()], buffers });
+      expect(proved).toMatchObject({ ok: true, received: 6, stored: 2, in_flight: 4, unreadable: 0 });
+      const refused = await edgeWith([{ ...batchOf(third), refused: "batch_too_old" }], 5);
+      const stuck = await reconcile({ store, reader, buffers: { ...buffers, edges: [refused.url] } });
+      await refused.close();
+      expect(stuck).toMatchObject({ ok: false, in_flight: 2, unreadable: 1 });
+      expect(stuck.unreadable_spools[0]).toContain("1 batches that the collector refused");
+    } finally {
+      await edge.close();
+    }
+  });
+
+  it("never takes an edge's buffer for empty that it cannot ask", async () => {
+    const ask = (secrets: readonly string[], url: string) =>
+      reconcile({ store, reader, buffers: { edges: [url], secrets } });
+    const edge = await edgeWith([], 5);
+    expect(await ask(["another secret"], edge.url)).toMatchObject({ ok: false, unreadable: 1 });
+    expect((await ask([], edge.url)).unreadable_spools[0]).toContain("WEIR_EDGE_SECRET");
+    await edge.close();
+    expect(await ask(["a secret of the test"], edge.url)).toMatchObject({ ok: false, unreadable: 1 });
   });
 
   it("adds up by project and by hour, with what waits", async () => {

@@ -76,7 +76,11 @@ describe("a collector with a buffer before it", () => {
     const clock = manualClock();
     const collector = fakeCollector();
     const kept: Batch[] = [];
-    const buffer = { put: async (one: Batch) => void kept.push(one), states: async () => [] };
+    const buffer = {
+      put: async (one: Batch) => void kept.push(one),
+      states: async () => [],
+      list: async () => ({ data: [], cursor: null }),
+    };
     const port = bufferedCollector({ collector, buffer, clock, logger: silentLogger });
     const fail = (code: "log_unavailable" | "record_too_large") => async () => {
       throw new WeirError(code, "no");

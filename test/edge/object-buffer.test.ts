@@ -3,6 +3,7 @@ import { Database } from "bun:sqlite";
 import { describe, expect, it } from "vitest";
 import { createObjectBuffer } from "../../edge/buffer/object-buffer.ts";
 import type { ObjectStorage } from "../../edge/buffer/object-storage.ts";
+import { toHex } from "../../shared/event/bytes.ts";
 import { silentLogger } from "../../shared/logger.ts";
 import { WeirError } from "../../shared/problem.ts";
 import { packBatch } from "../../shared/wire/batch.ts";
@@ -43,16 +44,19 @@ function scene(send: (id: number) => Promise<void>, bytesMax = 1e6) {
   return { buffer, sent, alarm: () => alarmAt };
 }
 
-const bytesOf = (id: number): Uint8Array => {
-  const batch = batchOf(id, [{ identity: id }]);
-  return packBatch({ ...batch, batchId: batch.batchId.with(15, id) });
-};
+const made = (id: number) => batchOf(id, [{ identity: id }]);
+const idOf = (id: number): Uint8Array => made(id).batchId.with(15, id);
+const bytesOf = (id: number): Uint8Array => packBatch({ ...made(id), batchId: idOf(id) });
 
 describe("a buffer's object", () => {
   it("keeps a batch once, and brings all of them", async () => {
     const { buffer, sent, alarm } = scene(async () => undefined);
     for (const id of [1, 2, 3, 2]) expect(await buffer.put(bytesOf(id))).toBe(true);
     expect(buffer.state()).toMatchObject({ batches: 3, events: 3, refused: 0 });
+    const { batches, last } = buffer.list(1);
+    expect(batches).toMatchObject([{ project: "shop", events: 1, refused: null }, { events: 1 }]);
+    expect([batches[0]!.batch_id, last]).toEqual([toHex(idOf(2)).toUpperCase(), 3]);
+    expect(buffer.list(last)).toEqual({ batches: [], last });
     expect(alarm()).toBe(now + 1_000);
     await buffer.drain();
     expect(sent.toSorted()).toEqual([1, 2, 3]);

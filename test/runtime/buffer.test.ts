@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { readBuffers } from "../../aggregator/ledger/buffers.ts";
 import { toHex } from "../../shared/event/bytes.ts";
 import { createSigner, signatureHeader } from "../../shared/wire/signature.ts";
 import { describeOn, findNode } from "../services/runtimes.ts";
@@ -62,6 +63,11 @@ describeOn(await findNode(), "a Worker with a buffer", (node) => {
     });
     expect(upstream.batches).toHaveLength(1);
     expect(await kept(first.url)).toBe(requestCount);
+    const held = await readBuffers({ edges: [first.url], secrets: [secret] });
+    expect([...held.batches.keys()].map((id) => id.replaceAll("-", "")).sort()).toEqual(
+      acknowledged.toSorted(),
+    );
+    expect([held.unreadable, held.places]).toEqual([0, []]);
     await first.kill();
 
     upstream.isDown = false;
@@ -96,5 +102,6 @@ describeOn(await findNode(), "a Worker with a buffer", (node) => {
   it("tells what it holds to nobody who does not sign", async () => {
     const { url } = await start();
     expect((await fetch(`${url}/v1/buffer`)).status).toBe(401);
+    expect((await fetch(`${url}/v1/buffer/batches`)).status).toBe(401);
   });
 });
