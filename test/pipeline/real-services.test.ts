@@ -93,7 +93,8 @@ describeWith(["redis", "kafka", "timescale"], "three processes on real services"
     const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     const traceparent = `00-${trace}-00f067aa0ba902b7-01`;
     const headers = { traceparent, "x-request-id": "order-7" };
-    const event = { event_id: "1", type: "signup", user_id: "ada", context: { country: "DE" } };
+    // Where a client is, its own word does not say: the project has not asked to believe it.
+    const event = { event_id: "1", type: "signup", user_id: "ada", context: { country: "DE", plan: "pro" } };
     const answer = await weir.post("/v1/events", key, { events: [event] }, headers);
     expect(answer.headers.get("x-request-id")).toBe("order-7");
     const { batch_id: batchId } = (await answer.json()) as { batch_id: string };
@@ -102,7 +103,7 @@ describeWith(["redis", "kafka", "timescale"], "three processes on real services"
       { traceparent },
     ]);
     expect([...(await weir.store.sql`select context from events where project_id = 'traced'`)]).toEqual([
-      { context: { country: "DE", trace_id: trace, request_id: "order-7" } },
+      { context: { plan: "pro", device: "server", trace_id: trace, request_id: "order-7" } },
     ]);
   });
 
