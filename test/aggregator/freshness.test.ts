@@ -145,9 +145,10 @@ describe("the age of the newest canary", () => {
   });
 
   it("is forgotten with an edge that sent none for a day", async () => {
-    const freshness = createFreshness({ store, clock: manualClock(), meter: silentMeter }, settings);
-    await store_("gone", Date.now() - 2 * 86_400_000);
-    await store_("here", Date.now());
+    const clock = manualClock(Date.now());
+    const freshness = createFreshness({ store, clock, meter: silentMeter }, settings);
+    await store_("gone", clock.now() - 2 * 86_400_000);
+    await store_("here", clock.now());
     await freshness.look();
     expect([...(await store.sql`select edge from canaries`)]).toEqual([{ edge: "here" }]);
   });
