@@ -13,6 +13,7 @@ import type { Consume } from "./consume.ts";
 import { followLog } from "./follow.ts";
 import { startFolding } from "./ledger/folding.ts";
 import { proofSettings } from "./ledger/spools.ts";
+import { startModelFolding } from "./model/folding.ts";
 import { startRounds } from "./quarantine/automatic.ts";
 import type { Store } from "./store/store.ts";
 
@@ -87,6 +88,8 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
     ends.push(() => rounds.close());
     const folding = startFolding({ ...start, reader, days: config.WEIR_LEDGER_DAYS });
     ends.push(() => folding.close());
+    const models = startModelFolding(start);
+    ends.push(() => models.close());
     logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
     const server = serve(start, consume, reader, freshness);
     ends.push(async () => {

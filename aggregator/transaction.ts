@@ -1,4 +1,4 @@
-// The one transaction: offsets, ledger, rows, quarantine and marks of several partitions, all or nothing.
+// The one transaction: offsets, ledger, rows, quarantine and notes of several partitions, all or nothing.
 import type { TransactionSql } from "postgres";
 import { reach } from "../shared/crash-point.ts";
 import type { LogIdentity } from "../shared/log/log.ts";
@@ -6,6 +6,7 @@ import { foldCanaries } from "./completeness/canaries.ts";
 import { foldStreams } from "./completeness/fold.ts";
 import type { DecodedRecord, UnreadableRecord } from "./decode.ts";
 import { advance, FencedError, type Span } from "./fence.ts";
+import { noteFresh } from "./fresh.ts";
 import {
   type KeptRecord,
   noteRetransmissions,
@@ -16,7 +17,6 @@ import {
 import { type LedgerWrites, type Tally, tally } from "./ledger/fold.ts";
 import { takeForgotten } from "./ledger/horizon.ts";
 import { applyBars, readBars } from "./lifecycle/bars.ts";
-import { markDays, noPartition } from "./marks.ts";
 import { lockMoved, settleMoved } from "./moved.ts";
 import { judgeByStored, makePlan, type Plan } from "./plan.ts";
 import { quarantineEvents } from "./quarantine.ts";
@@ -122,8 +122,7 @@ export async function writeAll(tx: TransactionSql, ground: Ground, prepared: Pre
   await noteRetransmissions(tx, ground.log, sorted.again);
   await foldStreams(tx, sorted.fresh, plan, bars.hasRemovedStreams);
   await foldCanaries(tx, sorted.fresh);
-  const owned = prepared.spans.map((span) => span.partition);
-  await markDays(tx, plan, owned.length === 0 ? noPartition : Math.min(...owned));
+  await noteFresh(tx, plan);
   const tallies = tally(sorted.fresh, plan.candidates);
   noteRefused(tallies);
   await ground.ledger.correct(tx, before, tallies);

@@ -79,6 +79,13 @@ export async function eraseSubject(store: Store, erasure: Erasure): Promise<Remo
   const rows = await removeRows(store, project, "erased", until, sql`and ${sql(kind)} = ${id}`);
   const quarantined = await forgetQuarantined(store, erasure);
   await settleStreams(store, project);
+  // Their number stays behind in figures of days that are frozen; who it was does not.
+  await sql`
+    update persons set person = null
+    where project_id = ${project} and person = ${id}
+      and not exists (
+        select 1 from events where project_id = ${project} and coalesce(user_id, anonymous_id) = ${id}
+      )`;
   await sql`
     update erasures set finished_at = now() where project_id = ${project} and subject_hash = decode(${hash}, 'hex')`;
   return { rows, quarantined };
@@ -139,10 +146,16 @@ async function removeSome(
       insert into row_removals (project_id, day, reason, removed)
       select ${project}, ${day}, ${reason}, count(*) from gone having count(*) > 0
     ),
-    marked as (
-      insert into marks (project_id, day, partition)
-      select ${project}, ${day}, -1 from gone limit 1
-      on conflict (project_id, day, partition) do update set version = marks.version + 1
+    -- A day of which events have expired is frozen: read anew, it would lose what it once had.
+    stale as (
+      insert into stale_days (project_id, day)
+      select ${project}, ${day} from gone
+      where ${reason === "erased"}
+        and not exists (
+          select 1 from row_removals where project_id = ${project} and day = ${day} and reason = 'expired'
+        )
+      limit 1
+      on conflict (project_id, day) do update set marked_at = now()
     ),
     touched as (${touchStreams(store, project, store.sql`select stream_id from gone`)}),
     kept_out as (

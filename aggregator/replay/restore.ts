@@ -8,7 +8,6 @@ import { copyRows } from "../copy.ts";
 import { type DecodedRecord, decodeSlice, isDecoded } from "../decode.ts";
 import { readPositions, type Span } from "../fence.ts";
 import { applyBars, readBars } from "../lifecycle/bars.ts";
-import { markDays, noPartition } from "../marks.ts";
 import { lockMoved, movedLockKey } from "../moved.ts";
 import { createPartitions, type Partitions } from "../partitions.ts";
 import { makePlan, type Plan, rowsToSend } from "../plan.ts";
@@ -158,19 +157,21 @@ async function putBack(tx: TransactionSql, plan: Plan, replayId: string): Promis
     on conflict do nothing
     returning id, project_id, event_time`;
   if (inserted.length === 0) return 0;
-  const back = inserted.map(({ project_id, event_time }) => ({ project_id, event_time }));
+  const back = inserted.map(({ id, project_id, event_time }) => ({ id, project_id, event_time }));
   // What is put back was missing until now; so both sides of the account have it.
   await tx`
     with back as (
-      select project_id, (event_time at time zone 'UTC')::date as day, count(*) as rows
-      from jsonb_to_recordset(${tx.json(back as never)}) as r(project_id text, event_time timestamptz)
+      select project_id, (event_time at time zone 'UTC')::date as day, count(*) as rows, array_agg(id) as ids
+      from jsonb_to_recordset(${tx.json(back as never)}) as r(id uuid, project_id text, event_time timestamptz)
       group by 1, 2
+    ),
+    noted as (
+      insert into fresh_events (project_id, day, ids) select project_id, day, ids from back
     ),
     missed as (
       insert into row_removals (project_id, day, reason, removed) select project_id, day, 'missing', rows from back
     )
     insert into row_restorations (replay_id, project_id, restored)
     select ${replayId}::bigint, project_id, sum(rows) from back group by project_id`;
-  await markDays(tx, plan, noPartition);
   return inserted.length;
 }

@@ -3,6 +3,7 @@ import type { TransactionSql } from "postgres";
 import type { Clock } from "../../shared/clock.ts";
 import type { LogIdentity } from "../../shared/log/log.ts";
 import { silentMeter } from "../../shared/meter.ts";
+import { modelTables } from "../model/models.ts";
 import { retryRecords } from "../quarantine/records.ts";
 import type { Store } from "../store/store.ts";
 import { inSnapshot } from "./snapshot.ts";
@@ -10,6 +11,7 @@ import { copyTable, listTables, type Table } from "./tables.ts";
 
 /** What the writer makes anew from the log; everything else is copied. */
 const rebuilt: ReadonlySet<string> = new Set([
+  ...modelTables,
   "canaries",
   "collector_runs",
   "events",
@@ -21,7 +23,6 @@ const rebuilt: ReadonlySet<string> = new Set([
   "log_holes",
   "log_positions",
   "log_rewinds",
-  "marks",
   "moved_events",
   "quarantine",
   "quarantine_expired",

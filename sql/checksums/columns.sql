@@ -9,7 +9,9 @@ where c.relnamespace = current_schema()::regnamespace
   and c.relkind in ('r', 'p')
   and not c.relispartition
   and c.relname not in (
-    'schema_migrations', 'event_columns', 'canaries', 'marks', 'replays', 'row_restorations', 'row_removals'
+    'schema_migrations', 'event_columns', 'canaries', 'replays', 'row_restorations', 'row_removals',
+    -- The read models: made of the events, whenever they are folded.
+    'fresh_events', 'stale_days', 'persons', 'active_bits', 'person_days', 'quarter_counts', 'person_sessions', 'step_times'
   )
   and c.relname || '.' || a.attname not in (
     'events.stored_at',

@@ -24,7 +24,7 @@ describe("an event that may not come in any more", () => {
     rmSync(folder, { recursive: true, force: true });
   });
   beforeEach(async () => {
-    await store.sql`truncate events, ledger, quarantine, quarantine_expired, moved_events, marks, row_removals, retained_from, erasures`;
+    await store.sql`truncate events, ledger, quarantine, quarantine_expired, moved_events, fresh_events, stale_days, row_removals, retained_from, erasures`;
     hand = await openHand(store);
   });
   afterEach(() => hand.close());
@@ -91,7 +91,7 @@ describe("an event that may not come in any more", () => {
     expect(answer).toMatchObject({ stored: 0, erased: 3, quarantined: 0 });
     expect(await sums()).toEqual({ batches: 1, received: 3, erased: 3 });
     expect(await countRows(store, "quarantine")).toBe(0);
-    expect(await countRows(store, "marks")).toBe(0);
+    expect(await countRows(store, "fresh_events")).toBe(0);
   });
 
   it("is kept out as a moved event too, and leaves no trace of its identity", async () => {

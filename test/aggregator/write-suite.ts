@@ -20,7 +20,7 @@ export function writeSuite(title: string, url: () => string): void {
     });
     afterAll(() => closeScene(store));
     beforeEach(async () => {
-      await store.sql`truncate events, ledger, ledger_retransmissions, quarantine, quarantined_records, moved_events, marks`;
+      await store.sql`truncate events, ledger, ledger_retransmissions, quarantine, quarantined_records, moved_events, fresh_events, stale_days`;
       hand = await openHand(store);
     });
     afterEach(() => hand.close());
@@ -88,16 +88,26 @@ export function writeSuite(title: string, url: () => string): void {
       await hand.write(0, recordOf(old), recordOf(old, { project: "q" }));
       await hand.write(0, recordOf(old), recordOf(old, { project: "q" }));
       expect(await sums()).toEqual({ batches: 4, received: 160, stored: 80, duplicate_stored: 80 });
-      const [marks] = await store.sql`select count(*)::int as days, max(version)::int as version from marks`;
-      expect(marks).toEqual({ days: 80, version: 1 });
+      const [noted] = await store.sql`
+        select count(*)::int as notes, sum(cardinality(ids))::int as ids from fresh_events`;
+      expect(noted).toEqual({ notes: 80, ids: 80 });
     });
 
-    it("raises a day's mark with every transaction that stores into it", async () => {
+    it("notes each stored event once for the read models", async () => {
       await hand.write(0, recordOf([{ name: "a" }]));
+      await hand.write(0, recordOf([{ name: "b" }]), recordOf([{ name: "c" }]));
       await hand.write(0, recordOf([{ name: "b" }]));
-      await hand.write(0, recordOf([{ name: "b" }]));
-      const marks = await store.sql`select project_id, day::text, partition, version::int from marks`;
-      expect([...marks]).toEqual([{ project_id: "p", day: "2026-11-20", partition: 0, version: 2 }]);
+      const notes = await store.sql`
+        select f.project_id, f.day = (e.event_time at time zone 'UTC')::date as same_day, cardinality(f.ids) as ids
+        from fresh_events f
+        join events e on e.id = any(f.ids)
+        order by f.mark, e.id`;
+      const note = { project_id: "p", same_day: true };
+      expect([...notes]).toEqual([
+        { ...note, ids: 1 },
+        { ...note, ids: 2 },
+        { ...note, ids: 2 },
+      ]);
     });
 
     it("keeps another content under a known identity in quarantine, once", async () => {

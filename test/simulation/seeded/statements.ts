@@ -220,7 +220,7 @@ function noteHole({ values, tables, tx }: Asked): Row[] {
 const keeping: Statement[] = [
   { text: "select project_id, type, (extract(epoch from retained_from)", run: () => [] },
   { text: "select set_config('lock_timeout'", run: () => [] },
-  { text: "insert into marks", run: () => [] },
+  { text: "insert into fresh_events", run: () => [] },
   {
     text: "insert into quarantine (",
     async run(asked) {

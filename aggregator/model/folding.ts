@@ -1,0 +1,50 @@
+// Folds what is stored into the read models, beside the writers: one aggregator at a time, soon after each commit.
+import type { Sql } from "postgres";
+import type { Clock } from "../../shared/clock.ts";
+import type { Logger } from "../../shared/logger.ts";
+import { errorText } from "../store/errors.ts";
+import type { Store } from "../store/store.ts";
+import { foldStep } from "./fold-step.ts";
+import { models } from "./models.ts";
+
+export interface ModelFoldingOptions {
+  store: Store;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** The pause where nothing was left to fold: how old a figure is at most, and how often an idle store is asked. */
+const idleMs = 250;
+/** The pause behind a failure, and where another aggregator folds. */
+const awayMs = 2_000;
+
+/** Begins to fold; `close` waits for the step under way. */
+export function startModelFolding({ store, clock, logger }: ModelFoldingOptions): { close(): Promise<void> } {
+  const ended = new AbortController();
+  let session: Sql | undefined;
+  const step = async (): Promise<number> => {
+    session ??= await store.writer();
+    const folded = await foldStep(session, models);
+    if (folded === "busy") return awayMs;
+    return folded.events + folded.days > 0 ? 0 : idleMs;
+  };
+  const run = async (): Promise<void> => {
+    while (!ended.signal.aborted) {
+      const pauseMs = await step().catch(async (error: unknown) => {
+        if (!ended.signal.aborted) logger.error("model_fold_failed", { error: errorText(error) });
+        await session?.end({ timeout: 1 }).catch(() => {});
+        session = undefined;
+        return awayMs;
+      });
+      if (pauseMs > 0 && !ended.signal.aborted) await clock.sleep(pauseMs, ended.signal);
+    }
+    await session?.end({ timeout: 1 }).catch(() => {});
+  };
+  const running = run();
+  return {
+    async close() {
+      ended.abort();
+      await running;
+    },
+  };
+}

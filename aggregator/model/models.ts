@@ -1,0 +1,7 @@
+// Every read model, in the order in which they are folded.
+import type { Model } from "./model.ts";
+
+export const models: readonly Model[] = [];
+
+/** Tables that are made of events alone: no replay copies them, and no checksum compares them. */
+export const modelTables = ["fresh_events", "stale_days", "persons"] as const;
