@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await store.sql`
-    truncate events, ledger, ledger_retransmissions, quarantine, quarantined_records, moved_events, marks,
+    truncate events, ledger, ledger_retransmissions, quarantine, quarantined_records, moved_events, fresh_events, stale_days,
       log_positions, streams`;
 });
 

@@ -43,7 +43,7 @@ describe("the consumer", () => {
   beforeEach(async () => {
     for (const one of [store, gated]) {
       await one.sql`
-        truncate events, ledger, ledger_retransmissions, quarantine, quarantined_records, moved_events, marks,
+        truncate events, ledger, ledger_retransmissions, quarantine, quarantined_records, moved_events, fresh_events, stale_days,
           log_holes, log_positions`;
     }
     place = new Map();

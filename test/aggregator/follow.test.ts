@@ -56,7 +56,7 @@ function suite(cuts: readonly Cut[], openHarm: (folder: string) => Promise<Harm>
   });
   beforeEach(async () => {
     await store.sql`
-      truncate events, ledger, ledger_retransmissions, log_positions, log_holes, log_rewinds, log_replacements, marks`;
+      truncate events, ledger, ledger_retransmissions, log_positions, log_holes, log_rewinds, log_replacements, fresh_events, stale_days`;
     harm = await openHarm(mkdtempSync(join(scenes, "case-")));
     await harm.log.create();
     alarms = [];

@@ -43,7 +43,7 @@ describe("the ledger's hours", () => {
   beforeEach(async () => {
     await store.sql`
       truncate events, ledger, ledger_retransmissions, ledger_hours, ledger_folded, collector_runs, log_positions,
-        quarantine, quarantined_records, ledger_horizon, marks`;
+        quarantine, quarantined_records, ledger_horizon, fresh_events, stale_days`;
     log = memoryLog(new Map(), { topic: "events", partitions: 2 });
     await log.create();
     reader = await log.reader();

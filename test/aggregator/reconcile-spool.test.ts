@@ -70,7 +70,7 @@ describe("reconcile", () => {
   });
   beforeEach(async () => {
     folder = mkdtempSync(join(scenes, "case-"));
-    await store.sql`truncate events, ledger, ledger_retransmissions, log_positions, log_holes, marks`;
+    await store.sql`truncate events, ledger, ledger_retransmissions, log_positions, log_holes, fresh_events, stale_days`;
     log = await openLog(`sqlite:${folder}/log.sqlite`, { topic: "events", partitions: 2, allowWeak: true });
     await log.create();
     producer = await log.producer();

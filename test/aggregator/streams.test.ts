@@ -26,7 +26,7 @@ describe("a random stream", () => {
   // Run one alone with: vitest run test/aggregator/streams.test.ts -t "seed 3"
   it.each(seeds)("is stored once and closes, seed %i", async (seed) => {
     await store.sql`
-      truncate events, ledger, ledger_retransmissions, quarantine, quarantined_records, moved_events, marks, log_positions`;
+      truncate events, ledger, ledger_retransmissions, quarantine, quarantined_records, moved_events, fresh_events, stale_days, log_positions`;
     const { random } = manualClock(noon, seed);
     const below = (bound: number): number => {
       const [high, low] = random(2);
