@@ -5,5 +5,6 @@ import { newest } from "./newest.ts";
 import type { Question } from "./question.ts";
 import { revenue } from "./revenue.ts";
 import { schemas } from "./schemas.ts";
+import { sessions } from "./sessions.ts";
 
-export const questions: readonly Question[] = [activeUsers, events, revenue, newest, schemas];
+export const questions: readonly Question[] = [activeUsers, events, revenue, sessions, newest, schemas];

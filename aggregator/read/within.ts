@@ -9,6 +9,9 @@ export interface EventsAsked {
   users: "identified" | "all" | "linked";
 }
 
+/** Epoch ms; `to` is exclusive. */
+export type Span = Pick<Range, "from" | "to">;
+
 /** A piece of a statement, its values as parameters. */
 export type Fragment = PendingQuery<Row[]>;
 
@@ -19,19 +22,19 @@ const idTimeMsMax = 0xffff_ffff_ffff;
  * Events of the span, the project and the types. The time is also in front of the id, so the same span
  * is named a second time by ids: that finds a few hours by the key's index, without another one.
  */
-export function within(tx: TransactionSql, asked: EventsAsked, range: Range): Fragment {
+export function within(tx: TransactionSql, asked: EventsAsked, span: Span): Fragment {
   return tx`
-    event_time >= to_timestamp(${range.from}::float8 / 1000)
-    and event_time < to_timestamp(${range.to}::float8 / 1000)
-    and id >= ${firstIdAt(range.from)}::uuid
-    and id <= ${lastIdBefore(range.to)}::uuid
+    event_time >= to_timestamp(${span.from}::float8 / 1000)
+    and event_time < to_timestamp(${span.to}::float8 / 1000)
+    and id >= ${firstIdAt(span.from)}::uuid
+    and id <= ${lastIdBefore(span.to)}::uuid
     ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}
     ${asked.types === undefined ? tx`` : tx`and type = any(${[...asked.types]}::text[])`}`;
 }
 
 /** The same, without those that carry no user_id where only identified ones are asked for. */
-export function withinUsers(tx: TransactionSql, asked: EventsAsked, range: Range): Fragment {
-  const all = within(tx, asked, range);
+export function withinUsers(tx: TransactionSql, asked: EventsAsked, span: Span): Fragment {
+  const all = within(tx, asked, span);
   return asked.users !== "identified" ? all : tx`${all} and user_id is not null`;
 }
 
