@@ -4,10 +4,14 @@ import type { z } from "zod";
 import { queryRowsMax, queryStatementMs } from "../../shared/limits.ts";
 import { WeirError } from "../../shared/problem.ts";
 import { errorCode, isAway, withDeadline } from "../store/errors.ts";
+import { foldedUntil } from "./modelled.ts";
 import type { AnswerRow, Question } from "./question.ts";
 import { openRange, type Range, type RangeAsked } from "./range.ts";
 
-/** Times are RFC 3339 in UTC; `watermark` is the greatest stored event_time, null in an empty store. */
+/**
+ * Times are RFC 3339 in UTC. What was stored before `as_of` is in the answer; `watermark` is the greatest
+ * stored event_time, null in an empty store.
+ */
 export interface AnswerMeta extends AnswerRow {
   from: string | null;
   to: string | null;
@@ -50,12 +54,16 @@ export async function answer(sql: Sql, question: Question, query: Query): Promis
     const range = await openRange(tx, { tz: "UTC", ...(asked as Partial<RangeAsked>) });
     const spans = "from" in question.parameters.shape;
     const data = boundRows(await question.ask(tx, asked, range));
+    const { project } = asked as { project?: string };
+    const asOf = question.isModelled?.(asked, range)
+      ? await foldedUntil(tx, project, range.asOf)
+      : range.asOf;
     return {
       data,
       meta: {
         from: spans ? iso(range.from) : null,
         to: spans ? iso(range.to) : null,
-        as_of: iso(range.asOf),
+        as_of: iso(asOf),
         watermark: watermarkOf(range.stored),
       },
     };

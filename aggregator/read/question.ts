@@ -15,6 +15,8 @@ export interface Question<Parameters extends z.ZodObject = z.ZodObject> {
   parameters: Parameters;
   row: z.ZodObject;
   ask(tx: TransactionSql, asked: z.output<Parameters>, range: Range): Promise<AnswerRow[]>;
+  /** Whether `ask` reads a model: then `as_of` is no later than the oldest event that is not in it yet. */
+  isModelled?(asked: z.output<Parameters>, range: Range): boolean;
 }
 
 /** One row more than an answer may have, so that a cut answer is known and never given. */
