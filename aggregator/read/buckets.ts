@@ -14,6 +14,8 @@ export interface Buckets {
   place: Fragment;
   /** Over a column `place`, the bucket's first day as text. */
   name: Fragment;
+  /** How many there are; the last is at this place. */
+  count: number;
 }
 
 /**
@@ -32,7 +34,7 @@ export async function cutBuckets(
   // Where a clock goes back over midnight, midnight comes twice and PostgreSQL names the later one; the
   // local time just before it, less midnight, is how much earlier the day began. No zone has skipped past
   // a midnight since 1970, where ids begin, but to a later time of the same day, which is its first moment.
-  const [row] = await tx<{ starts: string; names: string }[]>`
+  const [row] = await tx<{ starts: string; names: string; count: number }[]>`
     with midnights as (
       select day, day at time zone ${asked.tz} as moment
       from generate_series(
@@ -50,11 +52,13 @@ export async function cutBuckets(
       from midnights
     )
     select array_agg(moment order by day)::text as starts,
-      array_agg(to_char(day, 'YYYY-MM-DD') order by day)::text as names
+      array_agg(to_char(day, 'YYYY-MM-DD') order by day)::text as names,
+      count(*)::int as count
     from starts`;
   return {
     // A parameter of the array's own type is read once; a cast from text would be done for every event.
     place: tx`width_bucket(event_time, ${row!.starts}::timestamptz[])`,
     name: tx`(${row!.names}::text[])[place]`,
+    count: row!.count,
   };
 }

@@ -38,7 +38,8 @@ const timeZone = z
   .refine(isTimeZone, "must be an IANA time zone such as Europe/Berlin")
   .default("UTC");
 
-const typeList = z
+/** Event types, comma-separated. */
+export const typeList = z
   .string()
   .transform((text) => text.split(",").filter((part) => part !== ""))
   .pipe(z.array(identifier).min(1).max(listMax));

@@ -4,8 +4,8 @@ import type { z } from "zod";
 import { queryRowsMax } from "../../shared/limits.ts";
 import type { Range } from "./range.ts";
 
-/** A row of an answer: flat, so that it is also a line of CSV. */
-export type AnswerRow = Readonly<Record<string, string | number | boolean | null>>;
+/** A row of an answer: flat but for lists of numbers, so that it is also a line of CSV. */
+export type AnswerRow = Readonly<Record<string, string | number | boolean | null | readonly number[]>>;
 
 /** One question. `ask` runs in a read-only snapshot of its own and answers at most `rowLimit` rows. */
 export interface Question<Parameters extends z.ZodObject = z.ZodObject> {

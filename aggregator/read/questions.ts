@@ -1,10 +1,21 @@
 // Every question over the events, in the order of the API's description.
 import { activeUsers } from "./active-users.ts";
 import { events } from "./events.ts";
+import { funnel } from "./funnel.ts";
 import { newest } from "./newest.ts";
 import type { Question } from "./question.ts";
+import { retention } from "./retention.ts";
 import { revenue } from "./revenue.ts";
 import { schemas } from "./schemas.ts";
 import { sessions } from "./sessions.ts";
 
-export const questions: readonly Question[] = [activeUsers, events, revenue, sessions, newest, schemas];
+export const questions: readonly Question[] = [
+  activeUsers,
+  events,
+  revenue,
+  sessions,
+  retention,
+  funnel,
+  newest,
+  schemas,
+];
