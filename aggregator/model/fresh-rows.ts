@@ -1,6 +1,9 @@
 // Fills the temporary table of what the models are to fold, and gives the people in it their numbers.
-import type { TransactionSql } from "postgres";
+import type { PendingQuery, Row, TransactionSql } from "postgres";
 import { freshColumns, type StaleDay } from "./model.ts";
+
+/** Notes looked through for one step. */
+const notesMax = 1_000;
 
 /** Makes the temporary table of this session; a commit empties it. */
 export async function makeFresh(tx: TransactionSql): Promise<void> {
@@ -14,56 +17,70 @@ export async function makeFresh(tx: TransactionSql): Promise<void> {
  * loaded from the past. Answers how many events they named; those removed since are not filled in.
  */
 export async function takeFresh(tx: TransactionSql, idsMax: number): Promise<number> {
-  const taken = await tx<{ day: string; ids: string; count: number }[]>`
-    delete from fresh_events
-    where mark in (
-      select mark
-      from (
-        select mark, sum(cardinality(ids)) over (order by day desc, mark) - cardinality(ids) as before
-        from (select mark, day, ids from fresh_events order by day desc, mark limit 1000) as newest
-      ) as counted
-      where before < ${idsMax}
+  // A note at a time, by the key's index within its day: joined as a whole, the partitions would be read through.
+  const [row] = await tx<[{ taken: number }]>`
+    with taken as (
+      delete from fresh_events
+      where mark in (
+        select mark
+        from (
+          select mark, sum(cardinality(ids)) over (order by day desc, mark) - cardinality(ids) as before
+          from (select mark, day, ids from fresh_events order by day desc, mark limit ${notesMax}) as newest
+        ) as counted
+        where before < ${idsMax}
+      )
+      returning day, ids
+    ),
+    filled as (
+      ${fill(
+        tx,
+        tx`
+          taken
+          cross join lateral (
+            select * from events
+            where id = any(taken.ids)
+              and event_time >= taken.day::timestamp at time zone 'UTC'
+              and event_time < (taken.day + 1)::timestamp at time zone 'UTC'
+            offset 0
+          ) as e`,
+      )}
     )
-    returning day::text, ids::text, cardinality(ids) as count`;
-  if (taken.length === 0) return 0;
-  const days = taken.map((row) => row.day).sort();
-  const lists = taken.map((row) => ({ ids: row.ids }));
-  await fill(
-    tx,
-    tx`
-      where e.id in (
-          select unnest(ids::uuid[]) from jsonb_to_recordset(${tx.json(lists)}) as r(ids text)
-        )
-        and e.event_time >= ${days[0]!}::date::timestamp at time zone 'UTC'
-        and e.event_time < (${days.at(-1)!}::date + 1)::timestamp at time zone 'UTC'`,
-  );
-  return taken.reduce((sum, row) => sum + row.count, 0);
+    select coalesce(sum(cardinality(ids)), 0)::int as taken from taken`;
+  if (row.taken > 0) await nameNew(tx);
+  return row.taken;
 }
 
 /** Fills in all events of a day, and takes the notes of them out. */
 export async function takeDay(tx: TransactionSql, { project, day, from, to }: StaleDay): Promise<void> {
   await tx`delete from fresh_events where project_id = ${project} and day = ${day}`;
-  await fill(tx, tx`where e.project_id = ${project} and e.event_time >= ${from} and e.event_time < ${to}`);
+  await fill(
+    tx,
+    tx`(
+      select * from events where project_id = ${project} and event_time >= ${from} and event_time < ${to}
+    ) as e`,
+  );
+  await nameNew(tx);
 }
 
-async function fill(tx: TransactionSql, source: ReturnType<typeof tx>): Promise<void> {
-  await tx`
-    insert into weir_fresh
-    select e.id, e.project_id, e.event_time, p.number, e.user_id is not null, e.type, e.country, e.city, e.device,
-      e.app_version, e.session_id, e.revenue, e.currency, coalesce(e.user_id, e.anonymous_id)
-    from events e
-    left join persons p on p.project_id = e.project_id and p.person = coalesce(e.user_id, e.anonymous_id)
-    ${source}`;
+const fill = (tx: TransactionSql, source: PendingQuery<Row[]>) => tx`
+  insert into weir_fresh
+  select e.id, e.project_id, e.event_time, p.number, e.user_id is not null, e.type, e.country, e.city, e.device,
+    e.app_version, e.session_id, e.revenue, e.currency, coalesce(e.user_id, e.anonymous_id)
+  from ${source}
+  left join persons p on p.project_id = e.project_id and p.person = coalesce(e.user_id, e.anonymous_id)`;
+
+async function nameNew(tx: TransactionSql): Promise<void> {
   const added = await tx`
     with unknown as (
       select distinct project_id, person from weir_fresh where number is null and person is not null
     )
     insert into persons (project_id, number, person)
-    select u.project_id,
-      coalesce((select max(number) from persons p where p.project_id = u.project_id), -1)
-        + row_number() over (partition by u.project_id order by u.person),
-      u.person
-    from unknown u`;
+    select u.project_id, next + row_number() over (partition by u.project_id order by u.person), u.person
+    from unknown u
+    join (
+      select project_id, coalesce((select max(number) from persons p where p.project_id = u.project_id), -1) as next
+      from (select distinct project_id from unknown) as u
+    ) as numbered using (project_id)`;
   if (added.count > 0) {
     await tx`
       update weir_fresh f
@@ -71,5 +88,7 @@ async function fill(tx: TransactionSql, source: ReturnType<typeof tx>): Promise<
       from persons p
       where f.number is null and p.project_id = f.project_id and p.person = f.person`;
   }
+  // A small sample is enough to plan by; without one a join of thousands is planned as one of a few.
+  await tx`set local default_statistics_target = 10`;
   await tx`analyze weir_fresh`;
 }

@@ -1,7 +1,8 @@
 // Every read model, in the order in which they are folded.
+import { activeBits } from "./active-bits.ts";
 import type { Model } from "./model.ts";
 
-export const models: readonly Model[] = [];
+export const models: readonly Model[] = [activeBits];
 
 /** Tables that are made of events alone: no replay copies them, and no checksum compares them. */
-export const modelTables = ["fresh_events", "stale_days", "persons"] as const;
+export const modelTables = ["fresh_events", "stale_days", "persons", "active_bits"] as const;
