@@ -1,0 +1,67 @@
+// Sessions of people by a gap of 30 minutes, kept in pieces that end with the UTC day.
+import { sessionGapMs } from "../read/sessions-raw.ts";
+import type { Model } from "./model.ts";
+
+export const personSessions: Model = {
+  name: "person_sessions",
+
+  // An event is a session of one moment. Beside the pieces that lie no further than a gap from a person's
+  // fresh events they are joined again into the fewest pieces, which does not depend on any order.
+  async fold(tx) {
+    const gap = tx`interval '1 millisecond' * ${sessionGapMs}::int`;
+    await tx`
+      with moments as materialized (
+        select (event_time at time zone 'UTC')::date as day, project_id, is_identified, number, event_time
+        from weir_fresh
+        where number is not null
+      ),
+      spans as (
+        select day, project_id, is_identified, number,
+          min(event_time) - ${gap} as lower, max(event_time) + ${gap} as upper
+        from moments
+        group by 1, 2, 3, 4
+      ),
+      -- Each span looks for its pieces by the key, however large the table is thought to be.
+      touched as (
+        delete from person_sessions
+        where ctid = any(array(
+          select piece.ctid
+          from spans s
+          cross join lateral (
+            select p.ctid
+            from person_sessions p
+            where (p.day, p.project_id, p.is_identified, p.number)
+                = (s.day, s.project_id, s.is_identified, s.number)
+              and p.started_at <= s.upper
+              and p.ended_at >= s.lower
+            offset 0
+          ) as piece
+        ))
+        returning day, project_id, is_identified, number, started_at, ended_at, events
+      ),
+      pieces as (
+        select day, project_id, is_identified, number, event_time as started_at, event_time as ended_at, 1 as events
+        from moments
+        union all
+        select * from touched
+      ),
+      begun as (
+        select *, started_at - max(ended_at) over (own rows between unbounded preceding and 1 preceding) > ${gap} as is_new
+        from pieces
+        window own as (partition by day, project_id, is_identified, number order by started_at)
+      ),
+      placed as (
+        select *, count(*) filter (where is_new) over own as place
+        from begun
+        window own as (partition by day, project_id, is_identified, number order by started_at rows unbounded preceding)
+      )
+      insert into person_sessions (day, project_id, is_identified, number, started_at, ended_at, events)
+      select day, project_id, is_identified, number, min(started_at), max(ended_at), sum(events)
+      from placed
+      group by day, project_id, is_identified, number, place`;
+  },
+
+  async clear(tx, { project, day }) {
+    await tx`delete from person_sessions where project_id = ${project} and day = ${day}`;
+  },
+};

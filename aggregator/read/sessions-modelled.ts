@@ -1,0 +1,70 @@
+// Sessions by gap from their model: pieces that end with the UTC day, joined where they belong together.
+import type { TransactionSql } from "postgres";
+import { sessionGapMs } from "./sessions-raw.ts";
+import type { EventsAsked, Fragment, Span } from "./within.ts";
+
+/** Whether the model knows the answer: it has no types, and nobody is somebody else in it. */
+export function hasModelledSessions({ types, users }: EventsAsked): boolean {
+  return types === undefined && users !== "linked";
+}
+
+/**
+ * Rows (project_id, number, started_at, ended_at, events) of the sessions that begin in the span, as pieces
+ * that begin before `readTo` show them: one whose `ended_at` is within a gap of `readTo` may go on behind it.
+ */
+export function sessionsSource(tx: TransactionSql, asked: EventsAsked, span: Span, readTo: number): Fragment {
+  const gap = tx`interval '1 millisecond' * ${sessionGapMs}::int`;
+  const pieces = piecesOf(tx, asked, span, readTo);
+  // Only what is near a midnight, or of a person with both kinds of ids, can continue another piece.
+  const isAlone = tx`
+    started_at >= day_began + ${gap}
+    and ended_at < day_began + interval '24 hours' - ${gap}
+    ${asked.users === "identified" ? tx`` : tx`and (project_id, number) not in (${withBothKinds(tx, pieces)})`}`;
+  return tx`
+    select project_id, number, started_at, ended_at, events
+    from (
+      select project_id, number, started_at, ended_at, events
+      from (${pieces}) as pieces
+      where ${isAlone}
+      union all
+      select project_id, number, min(started_at), max(ended_at), sum(events)
+      from (
+        select *, count(*) filter (where is_new) over (
+            partition by project_id, number order by started_at, ended_at rows unbounded preceding
+          ) as place
+        from (
+          select *, started_at - max(ended_at) over (
+              partition by project_id, number order by started_at, ended_at
+              rows between unbounded preceding and 1 preceding
+            ) > ${gap} as is_new
+          from (${pieces}) as pieces
+          where not (${isAlone})
+        ) as begun
+      ) as placed
+      group by project_id, number, place
+    ) as sessions
+    where started_at >= to_timestamp(${span.from}::float8 / 1000)
+      and started_at < to_timestamp(${span.to}::float8 / 1000)`;
+}
+
+// What begins in the span can only continue what ended less than a gap before it, on the same or the last day.
+function piecesOf(tx: TransactionSql, asked: EventsAsked, span: Span, readTo: number): Fragment {
+  return tx`
+    select project_id, number, is_identified, started_at, ended_at, events,
+      day::timestamp at time zone 'UTC' as day_began
+    from person_sessions
+    where day >= (to_timestamp(${span.from - sessionGapMs}::float8 / 1000) at time zone 'UTC')::date
+      and day <= (to_timestamp(${readTo}::float8 / 1000) at time zone 'UTC')::date
+      and started_at < to_timestamp(${readTo}::float8 / 1000)
+      ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}
+      ${asked.users === "identified" ? tx`and is_identified` : tx``}`;
+}
+
+// A text that was sent as user_id and as anonymous_id.
+function withBothKinds(tx: TransactionSql, pieces: Fragment): Fragment {
+  return tx`
+    select project_id, number
+    from (${pieces}) as pieces
+    group by 1, 2
+    having bool_or(is_identified) and not bool_and(is_identified)`;
+}
