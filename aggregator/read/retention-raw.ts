@@ -28,5 +28,5 @@ export function activityOfEvents(
         else 0
       end as place
     from (${eventsOfPeople(tx, asked, { from: readFrom, to: span.to }, columns)}) as seen
-    group by project_id, person, place`;
+    group by person, project_id, place`;
 }

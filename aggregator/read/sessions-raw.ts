@@ -30,7 +30,7 @@ export function sessionsByGap(tx: TransactionSql, asked: EventsAsked, span: Span
         from (
           select project_id, person, event_time
           from (${eventsOfPeople(tx, asked, read, tx`event_time`)}) as visits
-          group by 1, 2, 3
+          group by person, project_id, event_time
         ) as moments
         window own as (partition by person, project_id order by event_time)
       ) as paired

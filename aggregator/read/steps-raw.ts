@@ -50,9 +50,9 @@ export function stepsOfSessions(
           from (
             select project_id, person, event_time, kind, min(tag) as tag
             from (${eventsOfPeople(tx, asked, span, columns)}) as taken
-            group by project_id, person, event_time, kind
+            group by person, project_id, event_time, kind
           ) as told
-          group by project_id, person, event_time
+          group by person, project_id, event_time
         ) as moments
         window own as (partition by person, project_id order by event_time desc)
       ) as followed
