@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { migrate } from "../../../aggregator/store/migrate.ts";
 import { openStore } from "../../../aggregator/store/open.ts";
 import type { Store } from "../../../aggregator/store/store.ts";
+import { foldAll } from "../../support/fold-all.ts";
 
 export interface GivenEvent {
   at: string;
@@ -36,7 +37,10 @@ export interface GivenBatch {
 
 export interface FilledStore {
   store: Store;
+  /** Writes rows of events and folds them. */
   addEvents(events: readonly GivenEvent[]): Promise<void>;
+  /** Folds what a test has written by itself. */
+  foldEvents(): Promise<void>;
   /** Writes ledger rows and moves the position of partition 0 of `log` behind them. */
   addBatches(log: { id: string; topic: string }, batches: readonly GivenBatch[]): Promise<void>;
   close(): Promise<void>;
@@ -50,11 +54,28 @@ export async function filledStore(): Promise<FilledStore> {
   // One partition for whatever a test writes; the writer, which makes them by month, is not here.
   await store.sql`create table events_given partition of events default`;
   let made = 0;
+  // What the writer does for the rows it stores; notes of rows that are folded already are not made again.
+  let notedTo = "epoch";
+  const foldEvents = async (): Promise<void> => {
+    const [row] = await store.sql`
+      with noted as (
+        insert into fresh_events (project_id, day, ids)
+        select project_id, (event_time at time zone 'UTC')::date, array_agg(id)
+        from events
+        where stored_at > ${notedTo}::text::timestamptz
+        group by 1, 2
+      )
+      select max(stored_at)::text as latest from events`;
+    notedTo = String(row?.["latest"] ?? notedTo);
+    await foldAll(store);
+  };
   return {
+    foldEvents,
     store,
     async addEvents(events) {
       const rows = events.map((event) => rowOf(event, made++));
       await store.sql`insert into events ${store.sql(rows)}`;
+      await foldEvents();
     },
     async addBatches(log, batches) {
       await store.sql.begin(async (tx) => {

@@ -278,6 +278,7 @@ describe("a question", () => {
       select (lpad(to_hex((extract(epoch from day::timestamptz) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid,
         day::timestamptz, now(), 1, 1, 0, 'event_id', 'old', 'tick', '{}', '{}', '{}'
       from unnest(${days.map((day) => day.at)}::text[]) as day`;
+    await filled.foldEvents();
     const query = { from: "1980-01-01", to: "2009-12-31" };
     await expect(ask("events", query)).rejects.toMatchObject({
       code: "invalid_query",

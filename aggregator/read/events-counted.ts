@@ -1,0 +1,53 @@
+// Events and their money, to be counted: from the read model where it can answer, else from the events.
+import type { TransactionSql } from "postgres";
+import { canModel, quarterMs } from "./modelled.ts";
+import type { Range } from "./range.ts";
+import { type EventsAsked, type Fragment, withinUsers } from "./within.ts";
+
+/** A relation with `event_time`, `type`, `currency` and `revenue`, and what is asked of groups of its rows. */
+export interface CountedEvents {
+  rows: Fragment;
+  /** How many events a group holds. */
+  count: Fragment;
+  /** Whether a row has brought or taken money. */
+  hasRevenue: Fragment;
+  /** The range, its `stored` being what these rows cover. */
+  range: Range;
+}
+
+export async function countedEvents(
+  tx: TransactionSql,
+  asked: EventsAsked & { tz: string },
+  range: Range,
+): Promise<CountedEvents> {
+  if (!canModel(asked, range)) {
+    return {
+      rows: tx`select event_time, type, currency, revenue from events where ${withinUsers(tx, asked, range)}`,
+      count: tx`count(*)`,
+      hasRevenue: tx`revenue is not null`,
+      range,
+    };
+  }
+  return {
+    rows: tx`
+      select quarter as event_time, type, currency, revenue, events, revenue_events
+      from quarter_counts
+      where quarter >= to_timestamp(${range.from}::float8 / 1000)
+        and quarter < to_timestamp(${range.to}::float8 / 1000)
+        ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}
+        ${asked.types === undefined ? tx`` : tx`and type = any(${[...asked.types]}::text[])`}
+        ${asked.users === "identified" ? tx`and is_identified` : tx``}`,
+    count: tx`sum(events)`,
+    hasRevenue: tx`revenue_events > 0`,
+    range: { ...range, stored: await readCounted(tx) },
+  };
+}
+
+// Days of which events have expired stay in the model, so it may begin before what is stored.
+async function readCounted(tx: TransactionSql): Promise<Range["stored"]> {
+  const [row] = await tx<[{ first: Date | null; last: Date | null }]>`
+    select min(quarter) as first, max(quarter) as last from quarter_counts`;
+  const { first, last } = row;
+  if (first === null || last === null) return undefined;
+  return { first: first.getTime(), last: last.getTime() + quarterMs - 1 };
+}
