@@ -5,14 +5,19 @@ const tokenName = "weir-token";
 /** Longer than the API itself gives a question. */
 const answerMs = 15_000;
 
+/** The parameters of a question, by name. */
+export type Query = Readonly<Record<string, string>>;
+
 /** What the API refused, as problem+json told it; `status` 0 where nothing answered. */
 export class Refusal extends Error {
   readonly status: number;
   readonly title: string;
-  constructor(status: number, title: string, detail: string) {
+  readonly code: string;
+  constructor(status: number, title: string, detail: string, code = "") {
     super(detail);
     this.status = status;
     this.title = title;
+    this.code = code;
   }
 }
 
@@ -25,7 +30,7 @@ export const hasToken = (): boolean => sessionStorage.getItem(tokenName) !== nul
 /** Asks one question; rejects with a Refusal, or an AbortError where a newer question replaced it. */
 export async function ask(
   question: string,
-  query: Readonly<Record<string, string>>,
+  query: Query,
   signal?: AbortSignal,
   waitMs?: number,
 ): Promise<Answer> {
@@ -34,16 +39,12 @@ export async function ask(
 }
 
 /** The same answer as CSV, for a download: a link could not carry the token. */
-export async function askCsv(question: string, query: Readonly<Record<string, string>>): Promise<Blob> {
+export async function askCsv(question: string, query: Query): Promise<Blob> {
   return (await send(question, { ...query, format: "csv" })).blob();
 }
 
-const send = (
-  question: string,
-  query: Readonly<Record<string, string>>,
-  signal?: AbortSignal,
-  waitMs?: number,
-): Promise<Response> => request(`${question}?${new URLSearchParams(query)}`, {}, signal, waitMs);
+const send = (question: string, query: Query, signal?: AbortSignal, waitMs?: number): Promise<Response> =>
+  request(`${question}?${new URLSearchParams(query)}`, {}, signal, waitMs);
 
 /** Sends a request to a path below /v1; rejects with a Refusal, or an AbortError where `signal` ended it. */
 export async function request(
@@ -69,6 +70,6 @@ export async function request(
   }
   if (response.ok) return response;
   const problem: unknown = await response.json().catch(() => ({}));
-  const { title, detail } = problem as { title?: string; detail?: string };
-  throw new Refusal(response.status, title ?? `The answer was ${response.status}`, detail ?? "");
+  const { title, detail, code } = problem as { title?: string; detail?: string; code?: string };
+  throw new Refusal(response.status, title ?? `The answer was ${response.status}`, detail ?? "", code);
 }

@@ -25,6 +25,27 @@ export function formatMoney(amount: number, currency: string | null, short = fal
   return currency === null ? number : `${number} ${currency}`;
 }
 
+/** A share of a whole: "100%", "12.3%", "0.4%"; "–" of nothing. */
+export function formatShare(part: number, whole: number): string {
+  if (whole === 0) return "–";
+  const share = (part / whole) * 100;
+  // What is nearly nothing or nearly everything is not rounded into being so.
+  if (share > 0 && share < 0.05) return "<0.1%";
+  if (share < 100 && share > 99.95) return ">99.9%";
+  return `${Number(share.toFixed(1))}%`;
+}
+
+/** A length of time given in seconds: "42 s", "4 min 12 s", "2 h 5 min". */
+export function formatDuration(seconds: number, short = false): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole < 10 && whole !== seconds ? seconds.toFixed(1) : whole} s`;
+  const [large, small, units] =
+    whole < 3600
+      ? [Math.floor(whole / 60), whole % 60, ["min", "s"]]
+      : [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), ["h", "min"]];
+  return small === 0 || short ? `${large} ${units[0]}` : `${large} ${units[0]} ${small} ${units[1]}`;
+}
+
 /** "4 s ago", "3 min ago", "2 h ago", then days. */
 export function formatAge(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
@@ -42,6 +63,13 @@ export function formatBucket(bucket: string, interval: string): string {
   const day = { day: "numeric", month: "short", year: "numeric" } as const;
   if (interval === "week") return `Week of ${form(day).format(date)}`;
   return form({ weekday: "short", ...day }).format(date);
+}
+
+/** A bucket's name where many stand below one another: "Dec 9, 2011" or "Dec 2011". */
+export function formatPeriod(bucket: string, interval: string): string {
+  const date = new Date(`${bucket}T00:00:00Z`);
+  if (interval === "month") return form({ month: "short", year: "numeric" }).format(date);
+  return form({ day: "numeric", month: "short", year: "numeric" }).format(date);
 }
 
 /** A moment in the page's time zone, to the second; its date only where that is not today. */

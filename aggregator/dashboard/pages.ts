@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
+import { pageFiles, textOf, writePage } from "./site.ts";
 
 /** Answers a request for one of the dashboard's files; undefined where the path is none. */
 export type Pages = (request: Request) => Promise<Response | undefined>;
@@ -17,18 +18,24 @@ const folder = new URL("./", import.meta.url);
 
 type Source = readonly [type: string, read: (edgeUrl: string) => Promise<string>];
 
+const html = "text/html; charset=utf-8";
+const css = "text/css; charset=utf-8";
+const script = "text/javascript; charset=utf-8";
 const sources: Readonly<Record<string, Source>> = {
-  "/": ["text/html; charset=utf-8", readIndex],
-  "/dashboard.css": ["text/css; charset=utf-8", readStyle],
-  "/dashboard.js": ["text/javascript; charset=utf-8", () => bundle("dashboard.ts")],
-  "/quarantine": ["text/html; charset=utf-8", () => textOf("quarantine.html")],
-  "/quarantine.css": ["text/css; charset=utf-8", () => textOf("quarantine.css")],
-  "/quarantine.js": ["text/javascript; charset=utf-8", () => bundle("quarantine.ts")],
-  "/completeness": ["text/html; charset=utf-8", () => textOf("completeness.html")],
-  "/completeness.css": ["text/css; charset=utf-8", () => textOf("completeness.css")],
-  "/completeness.js": ["text/javascript; charset=utf-8", () => bundle("completeness.ts")],
+  ...Object.fromEntries(
+    pageFiles.map((page): [string, Source] => [page.path, [html, (edgeUrl) => writePage(page, edgeUrl)]]),
+  ),
+  "/dashboard.css": [css, readStyle],
+  "/dashboard.js": [script, () => bundle("dashboard.ts")],
+  "/quarantine.css": [css, () => textOf("quarantine.css")],
+  "/quarantine.js": [script, () => bundle("quarantine.ts")],
+  "/completeness.css": [css, () => textOf("completeness.css")],
+  "/completeness.js": [script, () => bundle("completeness.ts")],
   "/favicon.svg": ["image/svg+xml", () => textOf("favicon.svg")],
 };
+
+/** Where the dashboard's files are. */
+export const pagePaths: readonly string[] = Object.keys(sources);
 
 /** `edgeUrl` is shown in the first command. Each file is made once; the script takes some 50 ms, so it is not made before somebody looks. */
 export function createPages(edgeUrl?: string): Pages {
@@ -58,19 +65,9 @@ function respond(page: Page, request: Request): Response {
   return new Response(takesGzip ? page.packed : page.plain, { headers });
 }
 
-function textOf(name: string): Promise<string> {
-  return readFile(new URL(name, folder), "utf8");
-}
-
-// The command of the empty page names the edge; without one it is taken to be beside this port.
-async function readIndex(edgeUrl: string): Promise<string> {
-  const safe = edgeUrl.replace(/[&"<>]/g, (character) => `&#${character.charCodeAt(0)};`);
-  return (await textOf("index.html")).replace("%edge%", () => safe);
-}
-
 async function readStyle(): Promise<string> {
   const chart = await readFile(new URL(import.meta.resolve("uplot/dist/uPlot.min.css")), "utf8");
-  return `${chart}\n${await textOf("style.css")}`;
+  return [chart, await textOf("style.css"), await textOf("question.css")].join("\n");
 }
 
 async function bundle(entry: string): Promise<string> {

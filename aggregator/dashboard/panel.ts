@@ -1,42 +1,33 @@
-// A chart with its title, its total, its legend, its reading line and its states.
+// A chart in its card: the legend, the reading line, and the table of its numbers.
+import { type Card, createCard } from "./card.ts";
 import { type ChartOptions, createChart, layerColors } from "./chart.ts";
 import { type Columns, sum } from "./columns.ts";
+import { createNumbers, createTable } from "./data-table.ts";
 import { make, write } from "./element.ts";
 import { formatBucket } from "./format.ts";
 
-export interface Panel {
-  show(columns: Columns, options: ChartOptions, total: string): void;
-  /** Words in the chart's place: loading, nothing there, or what went wrong. */
-  say(text: string): void;
+export interface Panel extends Card {
+  draw(columns: Columns, options: ChartOptions, total: string): void;
   /** Draws the same again, in whatever the colours are now. */
   redraw(): void;
-  /** A switch or a choice beside the title. */
-  readonly controls: HTMLElement;
 }
 
-/** Fills a section of the page; `download` hands out the panel's numbers as CSV. */
-export function createPanel(section: HTMLElement, title: string, download: () => void): Panel {
-  const heading = make("h2", "", title);
-  heading.id = `${section.id}-title`;
-  const figure = make("p", "total", "–");
-  const controls = make("div", "tools");
-  const button = make("button", "quiet", "CSV");
-  button.type = "button";
-  button.setAttribute("aria-label", `Download ${title.toLowerCase()} as CSV`);
-  button.addEventListener("click", download);
+/** Fills a section of the page. */
+export function createPanel(section: HTMLElement, title: string): Panel {
+  section.classList.add("panel");
+  const card = createCard(section, title);
   const legend = make("ul", "legend");
   const frame = make("div", "frame");
   const tip = make("div", "tip");
   tip.hidden = true;
   const spoken = make("p", "unseen");
   spoken.setAttribute("aria-live", "polite");
-  const words = make("p", "words", "Loading");
-  const chart = make("div", "chart", [frame, words, tip]);
+  const chart = make("div", "chart", [frame, tip]);
   chart.tabIndex = 0;
   chart.setAttribute("role", "group");
   chart.setAttribute("aria-label", `${title}: chart. The left and right keys read it bucket by bucket.`);
-  const side = make("div", "side", [controls, button]);
-  section.append(make("div", "head", [make("div", "", [heading, figure]), side]), legend, chart, spoken);
+  const numbers = createNumbers(title);
+  card.body.append(legend, chart, spoken, numbers.element);
 
   let shown: Columns = { buckets: [], columns: [] };
   let options: ChartOptions | undefined;
@@ -58,25 +49,30 @@ export function createPanel(section: HTMLElement, title: string, download: () =>
   chart.addEventListener("blur", () => plot.leave());
 
   return {
-    controls,
-    show(columns, wanted, total) {
+    ...card,
+    draw(columns, wanted, total) {
       shown = columns;
       options = wanted;
-      write(figure, total);
-      words.hidden = true;
-      frame.classList.remove("faded");
+      card.sum(total);
+      card.show();
       fillLegend(legend, columns, wanted);
       plot.draw(columns, wanted);
+      numbers.set(() => tableOf(title, columns, wanted));
     },
     redraw() {
       if (options !== undefined) plot.draw(shown, options);
     },
-    say(text) {
-      write(words, text);
-      words.hidden = false;
-      frame.classList.add("faded");
-    },
   };
+}
+
+/** The newest bucket first: that is the one a person looks for. */
+function tableOf(title: string, { buckets, columns }: Columns, options: ChartOptions): HTMLTableElement {
+  const headings = columns.map(({ name }) => ({ text: name, isNumber: true }));
+  const rows = buckets.map((bucket, at) => [
+    formatBucket(bucket, options.interval),
+    ...columns.map(({ values }) => options.format(values[at]!, false)),
+  ]);
+  return createTable(title, [{ text: "Bucket" }, ...headings], rows.reverse());
 }
 
 function fillTip(

@@ -1,0 +1,45 @@
+// What all pages have around their content: how the connection is, what went wrong, and the token.
+import { hasToken, keepToken, Refusal } from "./ask.ts";
+import { find, write } from "./element.ts";
+
+export function setStatus(state: "live" | "failed" | "locked", text: string): void {
+  find("status").dataset["state"] = state;
+  write(find("status-text"), text);
+  if (state === "live") find("notice").hidden = true;
+  document.body.classList.toggle("stale", state !== "live");
+}
+
+/** Tells what the page as a whole cannot go on for; a missing token is asked for. */
+export function showFailure(error: unknown): void {
+  if (error instanceof Refusal && error.status === 401) {
+    askToken();
+    return;
+  }
+  const refusal = asRefusal(error);
+  setStatus("failed", "Not connected");
+  const notice = find("notice");
+  notice.hidden = false;
+  write(notice, `${refusal.title}. ${refusal.message}`);
+}
+
+export const asRefusal = (error: unknown): Refusal =>
+  error instanceof Refusal ? error : new Refusal(0, "The page failed", String(error));
+
+function askToken(): void {
+  setStatus("locked", "Token needed");
+  const dialog = find<HTMLDialogElement>("token");
+  if (dialog.open) return;
+  find("token-fault").hidden = !hasToken();
+  dialog.showModal();
+}
+
+/** Puts the token's form to work; `given` goes on with what was refused. */
+export function takeToken(given: () => void): void {
+  find<HTMLFormElement>("token-form").addEventListener("submit", () => {
+    const input = find<HTMLInputElement>("token-text");
+    keepToken(input.value.trim());
+    input.value = "";
+    given();
+  });
+  find("token").addEventListener("cancel", (event) => event.preventDefault());
+}

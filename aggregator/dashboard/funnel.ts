@@ -1,0 +1,98 @@
+// The page of funnels: the steps a person chooses, and how many people went how far.
+import type { AnswerRow } from "../read/question.ts";
+import { ask } from "./ask.ts";
+import { createCard } from "./card.ts";
+import { knownTypes } from "./controls.ts";
+import { createScroll } from "./data-table.ts";
+import { find } from "./element.ts";
+import { createBars } from "./funnel-bars.ts";
+import { createSteps } from "./funnel-steps.ts";
+import { type QuestionPage, tellEmpty } from "./question-page.ts";
+
+const choices = [
+  {
+    name: "window",
+    label: "Within",
+    options: [
+      ["30d", "30 days"],
+      ["7d", "7 days"],
+      ["1d", "1 day"],
+      ["1h", "1 hour"],
+      ["90d", "90 days"],
+      ["session", "one session"],
+    ],
+  },
+  {
+    name: "entry",
+    label: "Counted from",
+    options: [
+      ["first", "the first entry"],
+      ["any", "any entry"],
+    ],
+  },
+  {
+    name: "order",
+    label: "Between steps",
+    options: [
+      ["any", "anything"],
+      ["strict", "no other step"],
+    ],
+  },
+  {
+    name: "breakdown",
+    label: "Split by",
+    options: [
+      ["", "nothing"],
+      ["country", "country"],
+      ["city", "city"],
+      ["device", "device"],
+      ["app_version", "app version"],
+    ],
+  },
+] as const;
+
+export const funnelPage: QuestionPage = {
+  lead: "How many people did one thing, then the next. Each step comes later than the one before it.",
+  offered: { users: true, own: choices, elsewhere: ["steps"] },
+  intervalOf: () => "day",
+  build(controls) {
+    const steps = createSteps(find("builder"), (types) =>
+      controls.choose({ own: { ...controls.view.own, steps: types.join(",") } }),
+    );
+    const card = createCard(find("answer"), "People by step");
+    let known: readonly string[] | undefined;
+    return {
+      cards: [card],
+      async load(asked, signal) {
+        known ??= await knownTypes(asked.view);
+        const chosen = (asked.view.own["steps"] ?? "").split(",").filter((type) => type !== "");
+        steps.show(chosen, known);
+        if (chosen.length < 2) {
+          card.tell({
+            kind: "empty",
+            title: known.length === 0 ? "No events yet" : "Choose at least two steps",
+            text: "A funnel follows people from one type of event to the next.",
+            ...(known.length === 0 ? { command: "./weir import events.ndjson" } : {}),
+          });
+          return undefined;
+        }
+        const own = Object.fromEntries(
+          choices.map(({ name, options }) => [name, asked.view.own[name] || options[0][0]]),
+        );
+        if (own["breakdown"] === "") delete own["breakdown"];
+        const query = { ...asked.shared, ...own, steps: chosen.join(",") };
+        card.link("funnel", query);
+        const { data, meta } = await ask("funnel", query, signal);
+        if (signal.aborted) return undefined;
+        card.sum("");
+        if (!data.some((row: AnswerRow) => Number(row["users"]) > 0)) {
+          tellEmpty(card, asked, meta, controls);
+          return meta;
+        }
+        card.body.replaceChildren(createScroll("The funnel, step by step", createBars(data)));
+        card.show();
+        return meta;
+      },
+    };
+  },
+};
