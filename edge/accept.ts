@@ -127,7 +127,8 @@ export function createAccept(deps: AcceptDeps): Accept {
     const asked = deps.policyOf?.(project);
     const policy = asked instanceof Promise ? await asked : asked;
     const mayState = submission.rights.includes("client_context");
-    const shield = createShield(policy, { client, mayState, optsOut });
+    const consentTaken = submission.rights.includes("consent_taken");
+    const shield = createShield(policy, { client, mayState, consentTaken, optsOut });
     const governed = governedBy(policy?.governed_types);
     const circumstances = {
       project,

@@ -12,6 +12,7 @@ interface CreateFlags {
   project: string;
   historical?: true;
   clientContext?: true;
+  consentTaken?: true;
   key?: string;
   alias?: string;
   json?: true;
@@ -29,6 +30,7 @@ export function registerKeys(program: Command, deps: AggregatorCommands): void {
     .option("--project <project>", "project the key sends for", "default")
     .option("--historical", "the key may send events of any age")
     .option("--client-context", "the key's holder may say where its events' clients are, as a server must")
+    .option("--consent-taken", "the key's clients send only what was consented to, though no event says so")
     .option("--key <text>", "take this text, which clients carry already, instead of a new one")
     .option("--alias <name>", "make a public name stand for a key: an app id, a website id or a domain")
     .option(...json)
@@ -83,6 +85,7 @@ async function create(store: Store, flags: CreateFlags): Promise<number> {
   const rights: KeyRight[] = [];
   if (flags.historical === true) rights.push("historical");
   if (flags.clientContext === true) rights.push("client_context");
+  if (flags.consentTaken === true) rights.push("consent_taken");
   const { project, key, alias } = flags;
   const { isWeak, ...made } = await createKey(store, { project, rights, key, alias }, actorOf());
   print(

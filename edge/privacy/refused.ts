@@ -6,7 +6,7 @@ import type { KeyedEvent } from "../key.ts";
 import { isRecord } from "../schema.ts";
 import { redact } from "./redact.ts";
 import { maskText } from "./scan.ts";
-import { personNames, type Shield } from "./shield.ts";
+import { isConsented, personNames, type Shield } from "./shield.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -44,12 +44,8 @@ export function coverRefused(
   }
 }
 
-function isWithoutConsent(value: unknown, dialect: Dialect, { rules, optedOut }: Shield): boolean {
-  if (optedOut) return true;
-  if (rules.policy.consent !== "required") return false;
-  const context = nativeOf(value, dialect)?.["context"];
-  return !isRecord(context) || context["consent"] !== "granted";
-}
+const isWithoutConsent = (value: unknown, dialect: Dialect, { unconsented }: Shield): boolean =>
+  unconsented !== undefined && !isConsented(nativeOf(value, dialect)?.["context"]);
 
 // An event that is refused for its content is kept masked, and so is any other under such a policy.
 const kindsOf = ({ rules }: Shield) => [...rules.masked, ...rules.forbidden];

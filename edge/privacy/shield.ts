@@ -3,7 +3,7 @@ import { type Policy, policyShape } from "../../shared/event/policy.ts";
 import type { ClientFacts } from "../client.ts";
 import { EventFault } from "../fault.ts";
 import type { Written } from "../fields.ts";
-import type { NativeEvent } from "../schema.ts";
+import { isRecord, type NativeEvent } from "../schema.ts";
 import { type ClientContext, createClientContext } from "./client-context.ts";
 import { type Forbidden, findForbidden, type Redaction, redact } from "./redact.ts";
 import { type Rules, rulesOf } from "./rules.ts";
@@ -12,8 +12,8 @@ import { findContent, isSuspect, maskText } from "./scan.ts";
 export interface Shield {
   readonly rules: Rules;
   readonly client: ClientContext;
-  /** The request says that nothing may be kept of its sender, and the project follows. */
-  readonly optedOut: boolean;
+  /** What becomes of an event that does not say itself that its person consented; undefined where it need not. */
+  readonly unconsented: EventFault | undefined;
   readonly isBot: boolean;
   /** The redaction of an event by whom these are; ids that are pseudonyms already stay on their way back in. */
   redactionFor(ids: readonly unknown[], idNames: ReadonlySet<string>): Redaction;
@@ -25,9 +25,11 @@ export interface ShieldGround {
   client: ClientFacts | undefined;
   /** The key's holder may say where its events' clients are. */
   mayState: boolean;
+  /** Consent is asked for before the key's clients send anything. */
+  consentTaken?: boolean;
   /** The request says Sec-GPC: 1 or DNT: 1. */
   optsOut: boolean;
-  /** The event was kept here, so that a pseudonym in it is one. */
+  /** The event was kept here, so that a pseudonym in it is one, and its consent was weighed when it came. */
   isBack?: boolean;
 }
 
@@ -39,12 +41,12 @@ export function createShield(policy: Policy | undefined, ground: ShieldGround): 
   const { client, isBack = false } = ground;
   if (policy === undefined && (client === undefined || Object.keys(client).length === 0)) return undefined;
   const rules = rulesOf(policy ?? untold);
-  const { takes_client_context: taken, ip, gpc } = rules.policy;
+  const { takes_client_context: taken, ip } = rules.policy;
   const mayState = client === undefined || taken || ground.mayState;
   return {
     rules,
     client: createClientContext(client ?? {}, ip, mayState),
-    optedOut: ground.optsOut && gpc === "honour",
+    unconsented: unconsentedOf(rules.policy, ground),
     isBot: client?.isBot === true,
     redactionFor(ids, idNames) {
       const pseudonyms = new Map<string, string>();
@@ -58,6 +60,17 @@ export function createShield(policy: Policy | undefined, ground: ShieldGround): 
     },
   };
 }
+
+// GPC is a wish to all sites, which a choice made at this one outweighs; what is said of a whole key is no choice.
+function unconsentedOf({ gpc, consent }: Policy, ground: ShieldGround): EventFault | undefined {
+  if (ground.optsOut && gpc === "honour") return optedOut;
+  const isTaken = ground.consentTaken === true || ground.isBack === true;
+  return consent === "required" && !isTaken ? unconsented : undefined;
+}
+
+/** Whether an event of this context was consented to by whom it is of, as far as it says so itself. */
+export const isConsented = (context: unknown): boolean =>
+  isRecord(context) && context["consent"] === "granted";
 
 /** The members of an event that name a person. */
 export const personNames: ReadonlySet<string> = new Set(["user_id", "anonymous_id"]);
@@ -74,8 +87,7 @@ export interface Shielded {
  */
 export function shield(event: NativeEvent, written: Written, by: Shield): Shielded | EventFault {
   const { rules, client } = by;
-  if (by.optedOut) return optedOut;
-  if (rules.policy.consent === "required" && event.context?.["consent"] !== "granted") return unconsented;
+  if (by.unconsented !== undefined && !isConsented(event.context)) return by.unconsented;
   const isLooked = rules.looksInside ? look(event, written, by) : { event, isRedacted: false };
   if (isLooked instanceof EventFault) return isLooked;
   const { context } = isLooked.event;
@@ -138,7 +150,7 @@ function withoutContent(event: NativeEvent, { masked }: Rules): NativeEvent {
 const optedOut = new EventFault(
   "consent_missing",
   "",
-  "The request says that nothing may be kept of its sender, and the project follows.",
+  "The request says that nothing may be kept of its sender, and the event does not say that they consented here.",
 );
 const unconsented = new EventFault(
   "consent_missing",

@@ -15,9 +15,9 @@ export const policyShape = z.object({
   takes_client_context: z._default(z.boolean(), false),
   /** Events a UTC day the collector takes of the project; null is without bound. */
   quota_events_per_day: z._default(z.nullable(z.int().check(z.minimum(1))), null),
-  /** `honour` keeps nothing of an event whose request says Sec-GPC: 1 or DNT: 1 but that it came. */
+  /** `honour` keeps, where the request says Sec-GPC: 1 or DNT: 1, only events that say `consent: "granted"`. */
   gpc: z._default(z.enum(["honour", "ignore"]), "honour"),
-  /** `required` takes only events whose context says `consent: "granted"`. */
+  /** `required` takes only events whose context says `consent: "granted"`, or whose key says it for them. */
   consent: z._default(z.enum(["required", "assumed"]), "assumed"),
   /** What is kept of an IP address: nothing, its network (/24, /48), or all of it. */
   ip: z._default(z.enum(["drop", "truncate", "keep"]), "drop"),

@@ -3,9 +3,10 @@ import type { Policy } from "./policy.ts";
 
 /**
  * What a key's holder may do beyond sending events: `historical` sends them of any age, `client_context`
- * says where their clients are, as a server does that sends for others.
+ * says where their clients are, as a server does that sends for others, `consent_taken` sends only what was
+ * consented to, without each event saying so.
  */
-export const keyRights = ["historical", "client_context"] as const;
+export const keyRights = ["historical", "client_context", "consent_taken"] as const;
 export type KeyRight = (typeof keyRights)[number];
 
 /** One key, or one alias, as edges know it. */

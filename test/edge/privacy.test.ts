@@ -144,6 +144,28 @@ describe("consent", () => {
       expect(found.stored()).toEqual(["{}"]);
     }
   });
+
+  it.each([{ "sec-gpc": "1" }, { dnt: "1" }])(
+    "given to this site outweighs %j, and only where the event says so",
+    async (headers) => {
+      const said = headers as unknown as Record<string, string>;
+      for (const policy of [{}, { consent: "required" }]) {
+        const found = await edge(policy, ["consent_taken"]);
+        expect(await found.send({ ...ada, context: { consent: "granted" } }, said)).toMatchObject({
+          accepted: 1,
+        });
+        expect(await found.send({ ...ada, event_id: "2" }, said)).toMatchObject({ quarantined: 1 });
+        expect(found.stored().at(-1)).toBe("{}");
+      }
+    },
+  );
+
+  it("need not be said by each event of a key whose clients ask for it before they send", async () => {
+    const found = await edge({ consent: "required" }, ["consent_taken"]);
+    expect(await found.send(ada)).toMatchObject({ accepted: 1 });
+    expect(await found.send({ ...ada, event_id: "2", colour: "red" })).toMatchObject({ quarantined: 1 });
+    expect(found.stored().at(-1)).toContain("red");
+  });
 });
 
 const content = {
@@ -330,6 +352,14 @@ describe("a refused event that comes back", () => {
       fields: bodiesOf(collector.batches[0]!)[0] as EventFields,
     };
   };
+
+  it("was consented to when it came, or nothing of it would have been kept", async () => {
+    const first = await edge({ consent: "required" }, ["consent_taken"]);
+    await first.send({ ...ada, timestamp: now + 3_600_000 });
+    expect(first.batch().refusals[0]).toMatchObject({ code: "time_ahead" });
+    const { answer } = await back(first.batch(), { consent: "required" });
+    expect(answer?.refusal).toMatchObject({ code: "time_ahead" });
+  });
 
   it("is the event that was sent, though its content is masked", async () => {
     const event = { ...person, user_id: "u" };
