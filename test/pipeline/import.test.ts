@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { importFile } from "../../edge/command/import.ts";
 import { parseMap } from "../../edge/command/source/csv-map.ts";
 import { type Embedded, startEmbedded } from "../support/embedded.ts";
+import { foldAll } from "../support/fold-all.ts";
 import { retail } from "../support/retail.ts";
 import { compareWithFacts } from "./retail-facts.ts";
 
@@ -29,6 +30,7 @@ describe("the retail file, imported", () => {
         quarantined: 0,
         ok: true,
       });
+      await foldAll(weir.store);
       expect(await compareWithFacts(weir.aggregatorUrl, facts)).toEqual([]);
     },
     minutes,

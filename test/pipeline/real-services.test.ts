@@ -1,5 +1,6 @@
 // Three processes of their own on Redis, Kafka and TimescaleDB: every event once, and all of it provable.
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { foldAll } from "../support/fold-all.ts";
 import { retail } from "../support/retail.ts";
 import { describeWith, serviceUrl } from "../support/services.ts";
 import { startThreeProcesses, succeeded, type ThreeProcesses } from "../support/three-processes.ts";
@@ -55,6 +56,7 @@ describeWith(["redis", "kafka", "timescale"], "three processes on real services"
         reconcile_ok: true,
         ok: true,
       });
+      await foldAll(weir.store);
       expect(await compareWithFacts(weir.aggregator.url, facts)).toEqual([]);
       const reconciled = await weir.weir("reconcile", "--json");
       expect(reconciled.code, reconciled.said).toBe(0);
