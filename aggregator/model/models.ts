@@ -3,8 +3,9 @@ import { activeBits } from "./active-bits.ts";
 import type { Model } from "./model.ts";
 import { quarterCounts } from "./quarter-counts.ts";
 import { personSessions } from "./sessions.ts";
+import { stepTimes } from "./step-times.ts";
 
-export const models: readonly Model[] = [quarterCounts, activeBits, personSessions];
+export const models: readonly Model[] = [quarterCounts, activeBits, personSessions, stepTimes];
 
 /** Tables that are made of events alone: no replay copies them, and no checksum compares them. */
 export const modelTables = [
@@ -14,4 +15,5 @@ export const modelTables = [
   "quarter_counts",
   "active_bits",
   "person_sessions",
+  "step_times",
 ] as const;

@@ -1,0 +1,132 @@
+// How far people came along the steps of a funnel, from the sorted times of what they did.
+import type { TransactionSql } from "postgres";
+import { depths, type Path } from "./funnel-depth.ts";
+import type { Range } from "./range.ts";
+import type { EventsAsked, Fragment, Span } from "./within.ts";
+
+export interface StepsModelled extends Pick<EventsAsked, "project" | "users"> {
+  /** The type of each step. */
+  steps: readonly string[];
+  breakdown?: string | undefined;
+}
+
+/** Whether the model knows the answer: nobody is somebody else in it, and it says nothing else of events. */
+export function hasModelledSteps({ users, breakdown }: StepsModelled): boolean {
+  return users !== "linked" && breakdown === undefined;
+}
+
+/**
+ * Rows (project_id, person, kind, tag, depth) as `depths` has them of `stepsWithin`, though less of them: the
+ * greatest depth of a person is the same. `person` is a number, `tag` null.
+ */
+export function depthsModelled(
+  tx: TransactionSql,
+  asked: StepsModelled,
+  range: Range,
+  path: Path,
+  windowMs: number,
+): Fragment {
+  const looked = { months: monthsOf(range), windowMs };
+  if (path.entry === "first" && path.order === "any") return firstWays(tx, asked, range, looked);
+  return depths(tx, allSteps(tx, asked, range, looked), path);
+}
+
+interface Looked {
+  months: readonly string[];
+  windowMs: number;
+}
+
+// From a person's first step 1 on, each step is the first time behind the one before: there is no better way.
+function firstWays(
+  tx: TransactionSql,
+  asked: StepsModelled,
+  span: Span,
+  { months, windowMs }: Looked,
+): Fragment {
+  const [from, to] = ends(tx, span);
+  const [first, ...later] = asked.steps.map((type) => rowsOf(tx, asked, [type], months));
+  const window = tx`interval '1 millisecond' * ${windowMs}::float8`;
+  const links = later.map(
+    (rows, at) => tx`
+      , ${tx(`step_${at + 2}`)} as (
+        select project_id, number, until, min(next) as moment
+        from (
+          select project_id, number, until, times[width_bucket(moment, times) + 1] as next
+          from ${tx(`step_${at + 1}`)}
+          join (${rows}) as rows using (project_id, number)
+        ) as found
+        where next <= until
+        group by project_id, number, until
+      )`,
+  );
+  const reached = asked.steps.map(
+    (_, at) => tx`
+      ${at === 0 ? tx`` : tx`union all`}
+      select project_id, number as person, 1 as kind, null::text as tag, ${at + 1}::int as depth
+      from ${tx(`step_${at + 1}`)}`,
+  );
+  return tx`
+    with step_1 as (
+      select project_id, number, min(next) as moment,
+        least(min(next) + ${window}, ${to} - interval '1 microsecond') as until
+      from (
+        select project_id, number, times[width_bucket(${from} - interval '1 microsecond', times) + 1] as next
+        from (${first!}) as rows
+      ) as found
+      where next < ${to}
+      group by project_id, number
+    )
+    ${links}
+    ${reached}`;
+}
+
+// Every step of the span, one row each; equal ones are no step of one another.
+function allSteps(
+  tx: TransactionSql,
+  asked: StepsModelled,
+  span: Span,
+  { months, windowMs }: Looked,
+): Fragment {
+  const [from, to] = ends(tx, span);
+  const types = [...new Set(asked.steps)];
+  const window = tx`interval '1 millisecond' * ${windowMs}::float8`;
+  return tx`
+    select project_id, number as person, moment as event_time, null::text as tag, moment + ${window} as until,
+      array_position(${types}::text[], type) as kind
+    from (${rowsOf(tx, asked, types, months)}) as rows
+    cross join unnest(times) as moment
+    where moment >= ${from} and moment < ${to}`;
+}
+
+function rowsOf(
+  tx: TransactionSql,
+  { project, users }: StepsModelled,
+  types: readonly string[],
+  months: readonly string[],
+): Fragment {
+  return tx`
+    select project_id, number, type, times
+    from step_times
+    where month = any(${[...months]}::date[])
+      and type = ${types.length === 1 ? types[0]! : tx`any(${[...types]}::text[])`}
+      ${project === undefined ? tx`` : tx`and project_id = ${project}`}
+      ${users === "identified" ? tx`and is_identified` : tx``}`;
+}
+
+const ends = (tx: TransactionSql, { from, to }: Span): [Fragment, Fragment] => [
+  tx`to_timestamp(${from}::float8 / 1000)`,
+  tx`to_timestamp(${to}::float8 / 1000)`,
+];
+
+/** First days of the UTC months of the span in which anything is stored. */
+function monthsOf({ from, to, stored }: Range): string[] {
+  if (stored === undefined) return [];
+  const last = Math.min(to - 1, stored.last);
+  const months: string[] = [];
+  const month = new Date(Math.max(from, stored.first));
+  for (month.setUTCDate(1), month.setUTCHours(0, 0, 0, 0); month.getTime() <= last; ) {
+    months.push(month.toISOString().slice(0, 10));
+    month.setUTCMonth(month.getUTCMonth() + 1);
+  }
+  return months;
+}

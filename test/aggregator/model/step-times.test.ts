@@ -1,0 +1,154 @@
+// Times of steps folded in any order and pieces, and the funnels made of them, held to a recount.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import type { Sql } from "postgres";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { stepTimes } from "../../../aggregator/model/step-times.ts";
+import type { Path } from "../../../aggregator/read/funnel-depth.ts";
+import { depthsModelled } from "../../../aggregator/read/funnel-modelled.ts";
+import type { Store } from "../../../aggregator/store/store.ts";
+import { closeScene, openScene } from "../scene.ts";
+import { byPerson, dayMs, type Happened, personOf, play, steps, streamsFrom, streamsTo } from "./streams.ts";
+
+const isLong = process.env["WEIR_TEST_LONG"] === "1";
+const folder = mkdtempSync(join(tmpdir(), "weir-step-times-"));
+
+interface Asked extends Pick<Path, "entry" | "order"> {
+  steps: string[];
+  users: "identified" | "all";
+  from: number;
+  to: number;
+  windowMs: number;
+}
+
+/** The greatest depth of one person's events, every way tried. */
+function depthOf(events: readonly Happened[], { steps: path, entry, order, windowMs }: Asked): number {
+  const walk = (last: Happened, until: number, depth: number): number => {
+    const next = events.filter(
+      ({ at, type }) =>
+        type === path[depth] &&
+        at > last.at &&
+        at <= until &&
+        (order === "any" ||
+          !events.some((other) => isBetween(other, last.at, at, path.slice(depth - 1, depth + 1)))),
+    );
+    return Math.max(depth, ...next.map((each) => walk(each, until, depth + 1)));
+  };
+  const isBetween = (other: Happened, after: number, before: number, own: string[]) =>
+    other.at > after && other.at < before && path.includes(other.type) && !own.includes(other.type);
+  const begun = events.filter(({ type }) => type === path[0]);
+  const entries = entry === "any" ? begun : begun.slice(0, 1);
+  return Math.max(0, ...entries.map((each) => walk(each, each.at + windowMs, 1)));
+}
+
+const asked: fc.Arbitrary<Asked> = fc
+  .record({
+    steps: fc.array(fc.constantFrom("view", "cart", "buy"), { minLength: 2, maxLength: 4 }),
+    users: fc.constantFrom("identified" as const, "all" as const),
+    entry: fc.constantFrom("first" as const, "any" as const),
+    order: fc.constantFrom("any" as const, "strict" as const),
+    bounds: fc.uniqueArray(fc.integer({ min: -1, max: 5 * 96 }), { minLength: 2, maxLength: 2 }),
+    quarters: fc.integer({ min: 1, max: 300 }),
+  })
+  .map(({ bounds, quarters, ...rest }) => ({
+    ...rest,
+    windowMs: quarters * 900_000,
+    from: streamsFrom + Math.min(...bounds) * 900_000,
+    to: streamsFrom + Math.max(...bounds) * 900_000,
+  }));
+
+describe("times of steps", () => {
+  let store: Store;
+  let session: Sql;
+  beforeAll(async () => {
+    store = await openScene(`embedded:${folder}/postgres`);
+    await store.sql`create table events_given partition of events default`;
+    session = await store.writer();
+  }, 180_000);
+  afterAll(async () => {
+    await session.end();
+    await closeScene(store);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const depthsOf = async ({ steps: path, users, from, to, entry, order, windowMs }: Asked) => {
+    const kinds = path.map((type) => path.indexOf(type) + 1);
+    const types = [...new Set(path)];
+    const range = { from, to, asOf: to, stored: { first: streamsFrom, last: streamsTo } };
+    const way = { kinds: kinds.map((kind) => types.indexOf(path[kind - 1]!) + 1), entry, order };
+    const rows = await store.sql.begin(
+      (tx) => tx`
+        select p.person, max(depth)::int as depth
+        from (${depthsModelled(tx, { steps: path, users }, range, way, windowMs)}) as reached
+        join persons p on p.project_id = reached.project_id and p.number = reached.person
+        group by 1
+        having max(depth) > 0
+        order by 1`,
+    );
+    return rows.map((row) => `${row["person"]} ${row["depth"]}`);
+  };
+  const recounted = (kept: readonly Happened[], question: Asked) => {
+    const within = kept.filter(({ at }) => at >= question.from && at < question.to);
+    return [...byPerson(within, question.users)]
+      .map(([person, own]) => ({ person, depth: depthOf(own, question) }))
+      .filter(({ depth }) => depth > 0)
+      .map(({ person, depth }) => `${person} ${depth}`)
+      .sort();
+  };
+
+  it("equal a recount, and so do the funnels, whatever comes in whatever order", async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, fc.array(asked, { minLength: 8, maxLength: 8 }), async (played, questions) => {
+        const kept = await play({ store, session, model: stepTimes }, played);
+        const rows = await store.sql`
+          select person, type, is_identified, moment
+          from step_times
+          join persons using (project_id, number)
+          cross join unnest(times) as moment
+          where month = (date_trunc('month', moment, 'UTC') at time zone 'UTC')::date`;
+        const told = rows.map(
+          (row) =>
+            `${row["person"]} ${row["type"]} ${row["is_identified"]} ${(row["moment"] as Date).getTime()}`,
+        );
+        const expected = kept
+          .filter((one) => personOf(one) !== null)
+          .map((one) => `${personOf(one)} ${one.type} ${one.user !== null} ${one.at}`);
+        expect(told.sort()).toEqual(expected.sort());
+        const [unsorted] = await store.sql`
+          select count(*)::int as count from step_times
+          where cardinality(times) = 0
+            or times <> (select array_agg(moment order by moment) from unnest(times) as moment)`;
+        expect(unsorted).toEqual({ count: 0 });
+        for (const question of questions) {
+          expect(await depthsOf(question)).toEqual(recounted(kept, question));
+        }
+      }),
+      { numRuns: isLong ? 1_000 : 25 },
+    );
+  }, 900_000);
+
+  it("let a step be no earlier than strictly behind the one before, up to the window's last moment", async () => {
+    const at = (minutes: number, type: string): Happened => ({
+      at: streamsFrom + 2 * dayMs - minutes * 60_000,
+      type,
+      user: "a",
+      anonymous: null,
+    });
+    const events = [at(90, "view"), at(90, "cart"), at(60, "cart"), at(30, "buy")];
+    await play({ store, session, model: stepTimes }, [{ kind: "store", events }]);
+    const question = {
+      users: "all",
+      entry: "first",
+      order: "any",
+      from: streamsFrom,
+      to: streamsTo,
+    } as const;
+    const ask = (steps: string[], minutes: number) =>
+      depthsOf({ ...question, steps, windowMs: minutes * 60_000 });
+    expect(await ask(["view", "cart", "buy"], 60)).toEqual(["a 3"]);
+    expect(await ask(["view", "cart", "buy"], 59)).toEqual(["a 2"]);
+    expect(await ask(["cart", "view"], 60)).toEqual(["a 1"]);
+  });
+});
