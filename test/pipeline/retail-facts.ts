@@ -12,22 +12,14 @@ export interface Difference {
 type Row = Readonly<Record<string, string | number>>;
 
 /** The span of the file; the facts' days are UTC. */
-const span = "from=2010-12-01&to=2011-12-31&tz=UTC";
+export const span = "from=2010-12-01&to=2011-12-31&tz=UTC";
 
 /**
  * Asks every day's events and people, every day's and month's revenue, over HTTP at `baseUrl`. Empty is
  * good. A bucket without an answer counts as nought, and one the facts do not know is a difference too.
  */
-export async function compareWithFacts(
-  baseUrl: string,
-  facts: RetailFacts,
-  headers: Record<string, string> = {},
-): Promise<Difference[]> {
-  const ask = async (path: string): Promise<Row[]> => {
-    const response = await fetch(new URL(`/v1/${path}`, baseUrl), { headers });
-    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
-    return ((await response.json()) as { data: Row[] }).data;
-  };
+export async function compareWithFacts(baseUrl: string, facts: RetailFacts): Promise<Difference[]> {
+  const ask = (path: string): Promise<Row[]> => askData(baseUrl, path);
   const daily = (fact: keyof RetailFacts["daily"][string]): Map<string, number> =>
     new Map(Object.entries(facts.daily).map(([day, values]) => [day, values[fact]]));
   const monthly = Object.entries(facts.revenue_milli_by_month);
@@ -55,6 +47,13 @@ export async function compareWithFacts(
   ];
 }
 
+/** The rows that a question of this path and query is answered with; rejects where it is not. */
+export async function askData<Data>(baseUrl: string, path: string): Promise<Data[]> {
+  const response = await fetch(new URL(`/v1/${path}`, baseUrl));
+  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+  return ((await response.json()) as { data: Data[] }).data;
+}
+
 function added(rows: readonly Row[], key: string, value: string): Map<string, number> {
   const sums = new Map<string, number>();
   for (const row of rows) sums.set(String(row[key]), (sums.get(String(row[key])) ?? 0) + Number(row[value]));
@@ -73,7 +72,8 @@ function inThousandths(rows: readonly Row[]): Map<string, number> {
   return sums;
 }
 
-function compare(
+/** What of the answers is not as the facts have it; a bucket that only one of them has is nought in the other. */
+export function compare(
   question: string,
   facts: ReadonlyMap<string, number>,
   answers: ReadonlyMap<string, number>,

@@ -21,6 +21,8 @@ export interface Station {
   said(): string;
   /** Asks it to end, and rejects unless it does so with 0. */
   stop(): Promise<void>;
+  /** Ends it as a crash would, and waits until it is gone. */
+  kill(): Promise<void>;
 }
 
 export interface Processes {
@@ -130,11 +132,18 @@ async function untilReady(heard: Heard, command: string): Promise<Station> {
   }).catch((error: unknown) => {
     throw new Error(`${String(error)}\n${heard.said}`);
   });
+  let isKilled = false;
   return {
     url: url!,
     pid: child.pid!,
     said: () => heard.said,
+    async kill() {
+      isKilled = true;
+      child.kill("SIGKILL");
+      await heard.ended;
+    },
     async stop() {
+      if (isKilled) return;
       if (isRunning(child)) child.kill("SIGTERM");
       const force = setTimeout(() => child.kill("SIGKILL"), stopMsMax);
       const code = await heard.ended;

@@ -18,6 +18,10 @@ export interface RetailFacts {
   >;
   revenue_milli_total: number;
   revenue_milli_by_month: Readonly<Record<string, number>>;
+  funnel: { steps: readonly string[]; window_days: number; first: readonly number[]; any: readonly number[] };
+  sessions_30min_identified: number;
+  /** By the month of a person's first event: how many had one in that month and in each behind it. */
+  cohort_month_identified: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface Retail {
