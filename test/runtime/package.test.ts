@@ -100,6 +100,7 @@ const suite =
         const numbers = scene.stored().map(({ payload }) => (JSON.parse(payload) as { n: number }).n);
         expect(numbers).toEqual(Array.from({ length: 210 }, (_, n) => n));
         expect(scene.received()).toBeGreaterThan(210);
+        expect(scene.packed()).toBeGreaterThan(210 / 25);
         if (ending === "close") expect(JSON.parse(said)).toMatchObject({ tracked: 210, waiting: 0, lost: 0 });
         await scene.close();
       },

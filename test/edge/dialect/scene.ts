@@ -23,6 +23,8 @@ export interface Scene {
   stored(): EventFields[];
   /** How many events reached the collector, copies included. */
   received(): number;
+  /** How many requests came with a body packed by gzip. */
+  packed(): number;
   refusals(): Refusal[];
   close(): Promise<void>;
 }
@@ -34,6 +36,7 @@ export async function openScene(names: readonly string[] = []): Promise<Scene> {
   const edge = await testEdge({ clock: systemClock, keys });
   const faults: Fault[] = [];
   const requests: Scene["requests"] = [];
+  let packed = 0;
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => {
       response.writeHead(500).end(String(error));
@@ -57,6 +60,7 @@ export async function openScene(names: readonly string[] = []): Promise<Scene> {
       return [...byIdentity.values()];
     },
     received: () => edge.collector.batches.reduce((sum, { count }) => sum + count, 0),
+    packed: () => packed,
     refusals: () => edge.collector.batches.flatMap(({ refusals }) => refusals),
     close: () =>
       new Promise((resolve) => {
@@ -69,6 +73,7 @@ export async function openScene(names: readonly string[] = []): Promise<Scene> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { method = "GET", headers } = request;
+    if (headers["content-encoding"] === "gzip") packed += 1;
     const isPreflight = method === "OPTIONS";
     const fault = isPreflight ? undefined : faults.shift();
     const path = new URL(request.url!, url).pathname;

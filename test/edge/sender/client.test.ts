@@ -1,5 +1,6 @@
 // The server client before an edge that fails in every way: what was tracked is stored once, or said to be lost.
-import { afterEach, describe, expect, expectTypeOf, it } from "vitest";
+import { gunzipSync } from "node:zlib";
+import { afterEach, describe, expect, expectTypeOf, it, vi } from "vitest";
 import {
   createClient,
   type EventsOf,
@@ -62,6 +63,25 @@ describe("a client", () => {
     expect(stored.map(({ seq }) => seq)).toEqual(upTo(100).map((n) => n + 1));
     expect(new Set(stored.map(({ streamId, appVersion }) => `${streamId} ${appVersion}`)).size).toBe(1);
     expect(stored[0]).toMatchObject({ identity: "event_id", appVersion: "2.0" });
+  });
+
+  it("packs what is longer than a KiB, and sends the same where the runtime cannot", async () => {
+    const { scene, client, track } = await open();
+    track(0, 1);
+    await client.flush();
+    expect(scene.packed()).toBe(0);
+    track(1, 40);
+    await client.flush();
+    expect(scene.packed()).toBe(1);
+    vi.stubGlobal("CompressionStream", undefined);
+    try {
+      track(40, 80);
+      expect(await client.flush()).toBe(true);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+    expect(scene.packed()).toBe(1);
+    expect(numbers(scene)).toEqual(upTo(80));
   });
 
   it("sends by itself once a batch is full or the first has waited long enough", async () => {
@@ -176,7 +196,8 @@ describe("a client that cannot keep all", () => {
   it("finds the one event that is refused whatever is tried, and sends the others", async () => {
     const { scene, client, track, losses } = await open({
       async fetch(request) {
-        const text = await request.clone().text();
+        const body = new Uint8Array(await request.clone().arrayBuffer());
+        const text = String(Buffer.from(request.headers.has("content-encoding") ? gunzipSync(body) : body));
         return text.includes('"n":7}') ? new Response("{}", { status: 413 }) : fetch(request);
       },
     });
