@@ -70,17 +70,20 @@ const fill = (tx: TransactionSql, source: PendingQuery<Row[]>) => tx`
   left join persons p on p.project_id = e.project_id and p.person = coalesce(e.user_id, e.anonymous_id)`;
 
 async function nameNew(tx: TransactionSql): Promise<void> {
+  // Where a project's numbers end is looked up once: looked up for each row, it is behind all rows put in before.
   const added = await tx`
-    with unknown as (
+    with unknown as materialized (
       select distinct project_id, person from weir_fresh where number is null and person is not null
+    ),
+    known as materialized (
+      select project_id,
+        coalesce((select max(number) from persons where persons.project_id = projects.project_id), -1) as last
+      from (select distinct project_id from unknown) as projects
     )
     insert into persons (project_id, number, person)
-    select u.project_id, next + row_number() over (partition by u.project_id order by u.person), u.person
-    from unknown u
-    join (
-      select project_id, coalesce((select max(number) from persons p where p.project_id = u.project_id), -1) as next
-      from (select distinct project_id from unknown) as u
-    ) as numbered using (project_id)`;
+    select project_id, last + row_number() over (partition by project_id order by person), person
+    from unknown
+    join known using (project_id)`;
   if (added.count > 0) {
     await tx`
       update weir_fresh f

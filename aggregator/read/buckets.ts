@@ -16,6 +16,16 @@ export interface Buckets {
   name: Fragment;
   /** How many there are; the last is at this place. */
   count: number;
+  /** What every bucket begins on a multiple of, counted from 1970 in UTC, if it does. */
+  grain: "day" | "half_hour" | undefined;
+}
+
+interface CutRow {
+  starts: string;
+  names: string;
+  count: number;
+  on_days: boolean;
+  on_half_hours: boolean;
 }
 
 /**
@@ -34,7 +44,7 @@ export async function cutBuckets(
   // Where a clock goes back over midnight, midnight comes twice and PostgreSQL names the later one; the
   // local time just before it, less midnight, is how much earlier the day began. No zone has skipped past
   // a midnight since 1970, where ids begin, but to a later time of the same day, which is its first moment.
-  const [row] = await tx<{ starts: string; names: string; count: number }[]>`
+  const [row] = await tx<CutRow[]>`
     with midnights as (
       select day, day at time zone ${asked.tz} as moment
       from generate_series(
@@ -53,12 +63,15 @@ export async function cutBuckets(
     )
     select array_agg(moment order by day)::text as starts,
       array_agg(to_char(day, 'YYYY-MM-DD') order by day)::text as names,
-      count(*)::int as count
+      count(*)::int as count,
+      bool_and(mod(extract(epoch from moment), 86400) = 0) as on_days,
+      bool_and(mod(extract(epoch from moment), 1800) = 0) as on_half_hours
     from starts`;
   return {
     // A parameter of the array's own type is read once; a cast from text would be done for every event.
     place: tx`width_bucket(event_time, ${row!.starts}::timestamptz[])`,
     name: tx`(${row!.names}::text[])[place]`,
     count: row!.count,
+    grain: row!.on_days ? "day" : row!.on_half_hours ? "half_hour" : undefined,
   };
 }

@@ -2,10 +2,13 @@
 import type { TransactionSql } from "postgres";
 import { z } from "zod";
 import { WeirError } from "../../shared/problem.ts";
-import { brokenDown, breakdown as kinds, tagValue } from "./breakdown.ts";
+import { type ActiveAsked, activeSets, canUseBits } from "./active-modelled.ts";
+import { type Breakdown, brokenDown, breakdown as kinds, tagValue } from "./breakdown.ts";
 import { type Buckets, cutBuckets } from "./buckets.ts";
 import { bucket, eventParameters, interval } from "./parameters.ts";
 import { type AnswerRow, defineQuestion } from "./question.ts";
+import type { Range } from "./range.ts";
+import { cellsOfSets } from "./retention-modelled.ts";
 import { activityOfEvents } from "./retention-raw.ts";
 import type { Fragment } from "./within.ts";
 
@@ -44,17 +47,29 @@ export const retention = defineQuestion({
       .array(z.int().min(0))
       .describe("Active people of the cohort in its own period and in each behind it that has begun"),
   }),
+  isModelled: canUseSets,
   ask: async (tx, asked, range) => {
     const buckets = await cutBuckets(tx, asked, range);
     if (buckets === undefined || range.stored === undefined) return [];
     // A first event ever may lie long before the span.
     const isFirstTime = asked.mode === "first-time";
     const readFrom = isFirstTime ? Math.min(range.from, range.stored.first) : range.from;
-    const activity = activityOfEvents(tx, asked, range, buckets, readFrom);
-    const cells = await countCells(tx, activity, { ...asked, isFirstTime, buckets });
+    const counting = { ...asked, isFirstTime, buckets };
+    const sets = canUseSets(asked, range)
+      ? activeSets(tx, asked, range, buckets, isFirstTime ? 0 : range.from)
+      : undefined;
+    const cells =
+      sets === undefined
+        ? await countCells(tx, activityOfEvents(tx, asked, range, buckets, readFrom), counting)
+        : bound(await tx<Cell[]>`${cellsOfSets(tx, sets, counting)} limit ${cellsMax + 1}`);
     return inRows(cells, asked.breakdown !== undefined, asked.periods, buckets.count);
   },
 });
+
+// A breakdown is of events, which the sets do not hold.
+function canUseSets(asked: ActiveAsked & { breakdown?: Breakdown | undefined }, range: Range): boolean {
+  return asked.breakdown === undefined && canUseBits(asked, range);
+}
 
 interface Cell {
   /** The cohort's place, and how many periods behind it. */
@@ -79,7 +94,7 @@ async function countCells(
   tx: TransactionSql,
   activity: Fragment,
   { isFirstTime, periods, buckets }: Counting,
-): Promise<Cell[]> {
+): Promise<readonly Cell[]> {
   const upTo = isFirstTime ? tx`1` : tx`cardinality(places)`;
   const cells = await tx<Cell[]>`
     select place, ${buckets.name} as bucket, value, period, users
@@ -103,6 +118,10 @@ async function countCells(
     ) as counted
     order by place, value, period
     limit ${cellsMax + 1}`;
+  return bound(cells);
+}
+
+function bound(cells: readonly Cell[]): readonly Cell[] {
   if (cells.length <= cellsMax) return cells;
   const advice = "choose a shorter span, fewer periods or a wider interval";
   throw new WeirError("invalid_query", `The answer has more than ${cellsMax} numbers; ${advice}.`);
