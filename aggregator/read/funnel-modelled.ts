@@ -7,12 +7,13 @@ import type { EventsAsked, Fragment, Span } from "./within.ts";
 export interface StepsModelled extends Pick<EventsAsked, "project" | "users"> {
   /** The type of each step. */
   steps: readonly string[];
-  breakdown?: string | undefined;
 }
 
-/** Whether the model knows the answer: nobody is somebody else in it, and it says nothing else of events. */
-export function hasModelledSteps({ users, breakdown }: StepsModelled): boolean {
-  return users !== "linked" && breakdown === undefined;
+/** Whether the model knows the answer: nobody is somebody else in it, it has no sessions, and only times. */
+export function canUseTimes(
+  asked: Pick<EventsAsked, "users"> & { window: number | "session"; breakdown?: string | undefined },
+): boolean {
+  return asked.users !== "linked" && asked.window !== "session" && asked.breakdown === undefined;
 }
 
 /**
@@ -118,12 +119,11 @@ const ends = (tx: TransactionSql, { from, to }: Span): [Fragment, Fragment] => [
   tx`to_timestamp(${to}::float8 / 1000)`,
 ];
 
-/** First days of the UTC months of the span in which anything is stored. */
-function monthsOf({ from, to, stored }: Range): string[] {
-  if (stored === undefined) return [];
-  const last = Math.min(to - 1, stored.last);
+/** First days of the UTC months of the span, from 1970 on, where ids begin. */
+function monthsOf({ from, to, stored, asOf }: Range): string[] {
+  const last = Math.min(to - 1, Math.max(asOf, stored?.last ?? 0));
   const months: string[] = [];
-  const month = new Date(Math.max(from, stored.first));
+  const month = new Date(Math.max(from, 0));
   for (month.setUTCDate(1), month.setUTCHours(0, 0, 0, 0); month.getTime() <= last; ) {
     months.push(month.toISOString().slice(0, 10));
     month.setUTCMonth(month.getUTCMonth() + 1);

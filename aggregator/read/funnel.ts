@@ -3,9 +3,11 @@ import type { TransactionSql } from "postgres";
 import { z } from "zod";
 import { brokenDown, breakdown as kinds, tagValue } from "./breakdown.ts";
 import { depths, type Path } from "./funnel-depth.ts";
+import { canUseTimes, depthsModelled } from "./funnel-modelled.ts";
 import { eventParameters, typeList } from "./parameters.ts";
 import { type AnswerRow, defineQuestion, rowLimit } from "./question.ts";
-import { stepsOfSessions, stepsWithin } from "./steps-raw.ts";
+import type { Range } from "./range.ts";
+import { type StepsAsked, stepsOfSessions, stepsWithin } from "./steps-raw.ts";
 import type { Fragment } from "./within.ts";
 
 const stepsMin = 2;
@@ -56,17 +58,27 @@ export const funnel = defineQuestion({
     type: z.string(),
     users: z.int().min(0),
   }),
+  isModelled: canUseTimes,
   ask: async (tx, asked, range) => {
     const types = [...new Set(asked.steps)];
     const path: Path = { ...asked, kinds: asked.steps.map((type) => types.indexOf(type) + 1) };
-    const steps =
-      asked.window === "session"
-        ? stepsOfSessions(tx, asked, range, types)
-        : stepsWithin(tx, asked, range, types, asked.window);
-    const reached = await countReached(tx, depths(tx, steps, path), path);
+    const reached = await countReached(tx, rowsOf(tx, asked, range, path), path);
     return inRows(reached, asked.steps, asked.breakdown !== undefined);
   },
 });
+
+interface FunnelAsked extends StepsAsked {
+  steps: readonly string[];
+  window: number | "session";
+}
+
+function rowsOf(tx: TransactionSql, asked: FunnelAsked, range: Range, path: Path): Fragment {
+  const types = [...new Set(asked.steps)];
+  const { window } = asked;
+  if (window === "session") return depths(tx, stepsOfSessions(tx, asked, range, types), path);
+  if (canUseTimes(asked)) return depthsModelled(tx, asked, range, path, window);
+  return depths(tx, stepsWithin(tx, asked, range, types, window), path);
+}
 
 interface Reached {
   value: string | null;

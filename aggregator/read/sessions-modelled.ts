@@ -1,11 +1,21 @@
 // Sessions by gap from their model: pieces that end with the UTC day, joined where they belong together.
 import type { TransactionSql } from "postgres";
+import type { Range } from "./range.ts";
 import { sessionGapMs } from "./sessions-raw.ts";
 import type { EventsAsked, Fragment, Span } from "./within.ts";
 
 /** Whether the model knows the answer: it has no types, and nobody is somebody else in it. */
-export function hasModelledSessions({ types, users }: EventsAsked): boolean {
-  return types === undefined && users !== "linked";
+export function canUsePieces({ types, users, by }: EventsAsked & { by: string }): boolean {
+  return by === "gap" && types === undefined && users !== "linked";
+}
+
+/** What the model holds: days of which events have expired stay in it, so it may begin before what is stored. */
+export async function readPieced(tx: TransactionSql): Promise<Range["stored"]> {
+  const [row] = await tx<[{ first: Date | null; last: Date | null }]>`
+    select min(day)::timestamp at time zone 'UTC' as first, (max(day) + 1)::timestamp at time zone 'UTC' as last
+    from person_sessions`;
+  const { first, last } = row;
+  return first === null || last === null ? undefined : { first: first.getTime(), last: last.getTime() - 1 };
 }
 
 /**

@@ -5,8 +5,9 @@ import { cutBuckets } from "./buckets.ts";
 import { bucket, eventParameters } from "./parameters.ts";
 import { type AnswerRow, defineQuestion, rowLimit } from "./question.ts";
 import type { Range } from "./range.ts";
+import { canUsePieces, readPieced, sessionsSource } from "./sessions-modelled.ts";
 import { sessionGapMs, sessionsByGap, sessionsById } from "./sessions-raw.ts";
-import type { Fragment } from "./within.ts";
+import type { EventsAsked, Fragment, Span } from "./within.ts";
 
 /** How far behind the span the last sessions are followed at first. */
 const followMs = 24 * 60 * 60_000;
@@ -32,10 +33,12 @@ export const sessions = defineQuestion({
     sessions: z.int().min(0),
     avg_duration_sec: z.number().nullable().describe("From a session's first event to its last"),
   }),
+  isModelled: canUsePieces,
   ask: async (tx, asked, range) => {
-    const { stored } = range;
+    const isModelled = canUsePieces(asked);
+    const stored = isModelled ? await readPieced(tx) : range.stored;
     if (stored === undefined) return asked.interval === "total" ? [none] : [];
-    const count = (rows: Fragment) => countSessions(tx, asked, range, rows);
+    const count = (rows: Fragment) => countSessions(tx, asked, { ...range, stored }, rows);
     if (asked.by === "session_id") {
       const all = { from: stored.first, to: stored.last + 1 };
       return answered(await count(sessionsById(tx, asked, range, all)));
@@ -43,7 +46,7 @@ export const sessions = defineQuestion({
     // A session may go on for as long as it likes; few do so for a day.
     for (let reachMs = followMs; ; reachMs *= 8) {
       const readTo = range.to + reachMs;
-      const rows = await count(sessionsByGap(tx, asked, range, readTo));
+      const rows = await count((isModelled ? sessionsOfPieces : sessionsByGap)(tx, asked, range, readTo));
       if (readTo > stored.last || rows.every((row) => row.newest_ms < readTo - sessionGapMs)) {
         return answered(rows);
       }
@@ -60,6 +63,12 @@ interface Counted {
 }
 
 const none: AnswerRow = { bucket: null, sessions: 0, avg_duration_sec: null };
+
+function sessionsOfPieces(tx: TransactionSql, asked: EventsAsked, span: Span, readTo: number): Fragment {
+  return tx`
+    select started_at as event_time, ended_at as ended
+    from (${sessionsSource(tx, asked, span, readTo)}) as sessions`;
+}
 
 interface SessionsAsked {
   interval: "day" | "week" | "month" | "total";
