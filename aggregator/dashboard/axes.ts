@@ -35,10 +35,15 @@ export function axesOf(options: () => ChartOptions, colors: { text: string; rule
       size: valueWidthPx,
       gap: 8,
       space: valueSpacePx,
-      ...(options().whole ? { incrs: wholeSteps } : {}),
+      ...stepsOf(options()),
       values: (_, splits) => splits.map((value) => options().format(value, true)),
     },
   ];
+}
+
+function stepsOf({ whole, steps }: ChartOptions): { incrs?: number[] } {
+  if (steps !== undefined) return { incrs: [...steps] };
+  return whole ? { incrs: wholeSteps } : {};
 }
 
 /** Months by name, days with their month; the year stands below where it begins. */

@@ -71,7 +71,7 @@ export function createCard(section: HTMLElement, title: string): Card {
       section.setAttribute("aria-busy", String(state.kind === "loading"));
       body.hidden = true;
       instead.hidden = false;
-      if (state.kind !== "loading") write(figure, "–");
+      if (state.kind !== "loading" && !figure.hidden) write(figure, "–");
       fillState(instead, state);
     },
     show() {

@@ -9,6 +9,8 @@ export interface ChartOptions {
   interval: string;
   /** Whole numbers have no half-way lines between them. */
   whole: boolean;
+  /** How far apart the lines may be, where that is no matter of tens. */
+  steps?: readonly number[];
   format: (value: number, short: boolean) => string;
 }
 
@@ -86,6 +88,7 @@ function dataOf({ buckets, columns }: Columns): uPlot.AlignedData {
   const below = new Array<number>(buckets.length).fill(0);
   const layers = columns.map((column) =>
     column.values.map((value, at) => {
+      if (Number.isNaN(value)) return null;
       below[at]! += value;
       return below[at]!;
     }),
@@ -105,8 +108,9 @@ function plotOptions(
   const layers = columns.columns.map((_, at): uPlot.Series => {
     const color = colorOf(layerColors[at]!);
     if (!isArea) return { fill: color, width: 0, paths: bars, points: { show: false } };
-    const few = columns.buckets.length < 3;
-    return { stroke: color, width: 2, fill: fadeOf(color), points: { show: few, size: 7, fill: color } };
+    // A point between two gaps would be no line at all.
+    const few = columns.buckets.length < 3 || columns.columns[at]!.values.some(Number.isNaN);
+    return { stroke: color, width: 2, fill: fadeOf(color), points: { show: few, size: 6, fill: color } };
   });
   return {
     width,

@@ -21,13 +21,15 @@ const paddedMsMax = 3_660 * 86_400_000;
 
 /**
  * Spreads rows over the buckets from `from` to `to`; a span from the first day on begins with the first
- * row and ends with the last. Columns come largest first.
+ * row and ends with the last. Columns come largest first. A bucket without a row is `absent`: nought of what
+ * is counted, NaN of what has no value then.
  */
 export function spread(
   rows: readonly AnswerRow[],
   value: string,
   by: string | undefined,
   span: { from: string; to: string; interval: string },
+  absent = 0,
 ): Columns {
   const seen = rows.map((row) => String(row["bucket"]));
   if (seen.length === 0) return { buckets: [], columns: [] };
@@ -41,10 +43,11 @@ export function spread(
   const found = new Map<string, number[]>();
   for (const row of rows) {
     const name = by === undefined ? value : String(row[by]);
-    const values = found.get(name) ?? new Array<number>(buckets.length).fill(0);
+    const values = found.get(name) ?? new Array<number>(buckets.length).fill(absent);
     found.set(name, values);
     const at = place.get(String(row["bucket"]));
-    if (at !== undefined) values[at]! += Number(row[value]);
+    if (at === undefined || row[value] === null) continue;
+    values[at] = (Number.isNaN(values[at]) ? 0 : values[at]!) + Number(row[value]);
   }
   const columns = [...found].map(([name, values]) => ({ name, values }));
   columns.sort((left, right) => sum(right.values) - sum(left.values) || left.name.localeCompare(right.name));

@@ -1,9 +1,10 @@
 // The page of completeness: what clients numbered, what of it arrived, and where the holes are.
 import type { AnswerRow } from "../read/question.ts";
-import { ask, hasToken, keepToken, Refusal } from "./ask.ts";
+import { ask } from "./ask.ts";
 import { formatPart, showGaps, showGroups } from "./completeness-rows.ts";
 import { find, write } from "./element.ts";
 import { formatCount, formatMoment } from "./format.ts";
+import { setStatus, showFailure, takeToken } from "./frame.ts";
 
 const pollMs = 5_000;
 const pageRows = 50;
@@ -25,7 +26,6 @@ async function load(): Promise<void> {
     ask("completeness", { by: by.value }, signal),
     readGaps(signal),
   ]);
-  find("notice").hidden = true;
   setStatus("live", "Live");
   write(find("as-of"), `As of ${formatMoment(meta.as_of, zone)} ${zone}`);
   // What did not change is not drawn again, so that a selection of text stays.
@@ -72,30 +72,13 @@ function showTotal(total: AnswerRow): void {
   write(find("summary"), `${formatPart(total["completeness"])} of what ${what} numbered has arrived.`);
 }
 
-function setStatus(state: string, text: string): void {
-  find("status").dataset["state"] = state;
-  write(find("status-text"), text);
-}
-
-function showFailure(error: unknown): void {
-  if (error instanceof DOMException && error.name === "AbortError") return;
-  if (error instanceof Refusal && error.status === 401) {
-    setStatus("locked", "Token needed");
-    const dialog = find<HTMLDialogElement>("token");
-    find("token-fault").hidden = !hasToken();
-    if (!dialog.open) dialog.showModal();
-    return;
-  }
-  const refusal = error instanceof Refusal ? error : new Refusal(0, "The page failed", String(error));
-  setStatus("failed", "Not connected");
-  find("notice").hidden = false;
-  write(find("notice"), `${refusal.title}. ${refusal.message}`);
-}
-
 function reload(): void {
   underWay += 1;
   void load()
-    .catch(showFailure)
+    .catch((error) => {
+      // A newer load has taken this one's place.
+      if (!(error instanceof DOMException && error.name === "AbortError")) showFailure(error);
+    })
     .finally(() => {
       underWay -= 1;
     });
@@ -106,13 +89,7 @@ find("more").addEventListener("click", () => {
   pages += 1;
   reload();
 });
-find<HTMLFormElement>("token-form").addEventListener("submit", () => {
-  const input = find<HTMLInputElement>("token-text");
-  keepToken(input.value.trim());
-  input.value = "";
-  reload();
-});
-find("token").addEventListener("cancel", (event) => event.preventDefault());
+takeToken(reload);
 setInterval(() => {
   if (underWay === 0 && !document.hidden && !find<HTMLDialogElement>("token").open) reload();
 }, pollMs);

@@ -37,6 +37,7 @@ export function formatShare(part: number, whole: number): string {
 
 /** A length of time given in seconds: "42 s", "4 min 12 s", "2 h 5 min". */
 export function formatDuration(seconds: number, short = false): string {
+  if (Number.isNaN(seconds)) return "–";
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole < 10 && whole !== seconds ? seconds.toFixed(1) : whole} s`;
   const [large, small, units] =

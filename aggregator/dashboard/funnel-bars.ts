@@ -1,8 +1,16 @@
 // A funnel as a table: a bar a step, the part of the first step, and the part of the one before.
-import type { AnswerRow } from "../read/question.ts";
 import { createTable } from "./data-table.ts";
 import { make } from "./element.ts";
 import { formatCount, formatShare } from "./format.ts";
+import { drawGroups } from "./groups.ts";
+
+/** A row of the answer: so many people came as far as this step; `breakdown` only where it is split. */
+export interface Step {
+  step: number;
+  type: string;
+  users: number;
+  breakdown?: string | null;
+}
 
 const headings = [
   { text: "Step" },
@@ -11,35 +19,23 @@ const headings = [
   { text: "Of the one before", isNumber: true },
 ];
 
-/** Rows { step, type, users }, beside them the value they are split by, where they are. */
-export function createBars(rows: readonly AnswerRow[]): HTMLElement[] {
-  const split = Object.keys(rows[0]!).find((name) => !["step", "type", "users"].includes(name));
-  const groups = new Map<string, AnswerRow[]>();
-  for (const row of rows) {
-    const name = split === undefined ? "" : row[split] === null ? "unknown" : String(row[split]);
-    groups.set(name, [...(groups.get(name) ?? []), row]);
-  }
-  const most = Math.max(...rows.map((row) => Number(row["users"])));
-  return [...groups].flatMap(([name, own]) => {
-    const table = tableOf(name, own, most);
-    return split === undefined ? [table] : [make("h3", "group", name), table];
-  });
+export function createBars(rows: readonly Step[]): HTMLElement[] {
+  const most = Math.max(...rows.map(({ users }) => users));
+  const sizeOf = ({ step, users }: Step): number => (step === 1 ? users : 0);
+  return drawGroups(rows, sizeOf, (own, name) => tableOf(name, own, most));
 }
 
-function tableOf(name: string, rows: readonly AnswerRow[], most: number): HTMLTableElement {
-  const users = rows.map((row) => Number(row["users"]));
-  const lines = rows.map((row, at) => {
-    const bar = make("span", "bar-fill");
-    bar.style.width = `${(users[at]! / most) * 100}%`;
-    const step = make("span", "step-name", [
-      make("b", "", `${at + 1}`),
-      make("span", "", String(row["type"])),
-    ]);
+function tableOf(name: string, rows: readonly Step[], most: number): HTMLTableElement {
+  const first = rows[0]!.users;
+  const lines = rows.map(({ step, type, users }, at) => {
+    const fill = make("span", "bar-fill");
+    fill.style.width = `${(users / most) * 100}%`;
+    fill.hidden = users === 0;
     return [
-      step,
-      make("span", "bar-cell", [make("span", "bar-track", [bar]), make("b", "", formatCount(users[at]!))]),
-      formatShare(users[at]!, users[0]!),
-      at === 0 ? "" : formatShare(users[at]!, users[at - 1]!),
+      make("span", "step-name", [make("b", "", String(step)), make("span", "", type)]),
+      make("span", "bar-cell", [make("span", "bar-track", [fill]), make("b", "", formatCount(users))]),
+      formatShare(users, first),
+      at === 0 ? "" : formatShare(users, rows[at - 1]!.users),
     ];
   });
   const table = createTable(name === "" ? "The funnel" : `The funnel: ${name}`, headings, lines);

@@ -1,12 +1,12 @@
 // The page of funnels: the steps a person chooses, and how many people went how far.
-import type { AnswerRow } from "../read/question.ts";
 import { ask } from "./ask.ts";
 import { createCard } from "./card.ts";
 import { knownTypes } from "./controls.ts";
 import { createScroll } from "./data-table.ts";
 import { find } from "./element.ts";
-import { createBars } from "./funnel-bars.ts";
+import { createBars, type Step } from "./funnel-bars.ts";
 import { createSteps } from "./funnel-steps.ts";
+import { splits } from "./groups.ts";
 import { type QuestionPage, tellEmpty } from "./question-page.ts";
 
 const choices = [
@@ -41,13 +41,7 @@ const choices = [
   {
     name: "breakdown",
     label: "Split by",
-    options: [
-      ["", "nothing"],
-      ["country", "country"],
-      ["city", "city"],
-      ["device", "device"],
-      ["app_version", "app version"],
-    ],
+    options: splits,
   },
 ] as const;
 
@@ -60,6 +54,7 @@ export const funnelPage: QuestionPage = {
       controls.choose({ own: { ...controls.view.own, steps: types.join(",") } }),
     );
     const card = createCard(find("answer"), "People by step");
+    card.sum("");
     let known: readonly string[] | undefined;
     return {
       cards: [card],
@@ -84,12 +79,12 @@ export const funnelPage: QuestionPage = {
         card.link("funnel", query);
         const { data, meta } = await ask("funnel", query, signal);
         if (signal.aborted) return undefined;
-        card.sum("");
-        if (!data.some((row: AnswerRow) => Number(row["users"]) > 0)) {
+        const rows = data as readonly unknown[] as readonly Step[];
+        if (!rows.some(({ users }) => users > 0)) {
           tellEmpty(card, asked, meta, controls);
           return meta;
         }
-        card.body.replaceChildren(createScroll("The funnel, step by step", createBars(data)));
+        card.body.replaceChildren(createScroll("The funnel, step by step", createBars(rows)));
         card.show();
         return meta;
       },

@@ -4,6 +4,7 @@ import { createCard } from "./card.ts";
 import { createSegments } from "./choice.ts";
 import { createScroll } from "./data-table.ts";
 import { find, make } from "./element.ts";
+import { drawGroups, splits } from "./groups.ts";
 import { type QuestionPage, tellEmpty } from "./question-page.ts";
 import { type Cohort, createTriangle } from "./triangle.ts";
 import type { Interval } from "./view.ts";
@@ -17,14 +18,21 @@ const mode = {
   ],
 } as const;
 
+const breakdown = {
+  name: "breakdown",
+  label: "Split by",
+  options: splits,
+} as const;
+
 export const retentionPage: QuestionPage = {
   lead: "Each row is a cohort, each column how many came back so many periods later.",
-  offered: { interval: true, users: true, types: true, own: [mode], elsewhere: ["show"] },
+  offered: { interval: true, users: true, types: true, own: [mode, breakdown], elsewhere: ["show"] },
   range: "90d",
   // A triangle of more than some thirty columns is read by nobody.
   intervalOf: (days): Interval => (days <= 14 ? "day" : days <= 190 ? "week" : "month"),
   build(controls) {
     const card = createCard(find("answer"), "Cohorts");
+    card.sum("");
     const options = [
       ["share", "Percent"],
       ["users", "People"],
@@ -41,28 +49,26 @@ export const retentionPage: QuestionPage = {
       async load(asked, signal) {
         const asShare = asked.view.own["show"] !== "users";
         show.set(asShare ? "share" : "users");
+        const { mode: kind, breakdown: split } = asked.view.own;
         const query = {
           ...asked.shared,
           interval: asked.interval,
-          mode: asked.view.own["mode"] || "first-time",
+          mode: kind || "first-time",
+          ...(split ? { breakdown: split } : {}),
         };
         card.link("retention", query);
         const { data, meta } = await ask("retention", query, signal);
         if (signal.aborted) return undefined;
         const cohorts = (data as readonly unknown[] as readonly Cohort[]).filter(({ size }) => size > 0);
-        card.sum("");
         if (cohorts.length === 0) {
           tellEmpty(card, asked, meta, controls);
           return meta;
         }
-        const triangle = createTriangle(cohorts, {
-          interval: asked.interval,
-          asShare,
-          today: meta.as_of,
-          zone: asked.view.zone,
-        });
-        key.hidden = !triangle.hasOpen;
-        place.replaceChildren(triangle.table);
+        const { interval, view } = asked;
+        const shown = { interval, asShare, today: meta.as_of, zone: view.zone };
+        const size = (row: Cohort): number => row.size;
+        place.replaceChildren(...drawGroups(cohorts, size, (own, name) => createTriangle(own, name, shown)));
+        key.hidden = place.querySelector(".open") === null;
         card.show();
         return meta;
       },

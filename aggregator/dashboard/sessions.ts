@@ -10,10 +10,13 @@ const by = {
   name: "by",
   label: "A session is",
   options: [
-    ["gap", "visits less than 30 minutes apart"],
+    ["gap", "events at most 30 minutes apart"],
     ["session_id", "events with one session_id"],
   ],
 } as const;
+
+/** Round lengths of time, in seconds, for the lines of an axis. */
+const durationSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400];
 
 export const sessionsPage: QuestionPage = {
   lead: "Visits, each counted where it begins; its length is from its first event to its last.",
@@ -51,12 +54,12 @@ export const sessionsPage: QuestionPage = {
           { kind: "bars", interval, whole: true, format },
           formatCount(Number(whole["sessions"])),
         );
-        const seconds = spread(data, "avg_duration_sec", undefined, asked);
+        const seconds = spread(data, "avg_duration_sec", undefined, asked, Number.NaN);
         const named = seconds.columns.map((column) => ({ ...column, name: "average length" }));
         const average = whole["avg_duration_sec"];
         lasted.draw(
           { ...seconds, columns: named },
-          { kind: "area", interval, whole: false, format: formatDuration },
+          { kind: "area", interval, whole: false, steps: durationSteps, format: formatDuration },
           typeof average === "number" ? formatDuration(average) : "–",
         );
         return meta;

@@ -10,6 +10,8 @@ export interface Cohort {
   cohort: string;
   size: number;
   retained: readonly number[];
+  /** Only where cohorts are split. */
+  breakdown?: string | null;
 }
 
 interface Shown {
@@ -25,11 +27,11 @@ const shades = 8;
 
 export function createTriangle(
   cohorts: readonly Cohort[],
+  name: string,
   { interval, asShare, today, zone }: Shown,
-): { table: HTMLTableElement; hasOpen: boolean } {
+): HTMLTableElement {
   const width = Math.max(...cohorts.map(({ retained }) => retained.length));
   const now = bucketAt(dayOf(new Date(today), zone), interval);
-  let hasOpen = false;
   const rows = cohorts.map(({ cohort, size, retained }) => {
     let bucket = cohort;
     const cells = Array.from({ length: width }, (_, later) => {
@@ -37,7 +39,6 @@ export function createTriangle(
       const isOpen = bucket === now;
       bucket = nextBucket(bucket, interval);
       if (came === undefined) return "";
-      hasOpen ||= isOpen;
       const text = asShare ? formatCellShare(came, size) : formatCount(came);
       const cell = make("span", isOpen ? "cell open" : "cell", text);
       cell.dataset["shade"] = String(shadeOf(came, size));
@@ -47,14 +48,14 @@ export function createTriangle(
     return [formatPeriod(cohort, interval), formatCount(size), ...cells];
   });
   const later = Array.from({ length: width }, (_, at) => ({ text: String(at), isNumber: true }));
-  const name = interval[0]!.toUpperCase() + interval.slice(1);
+  const period = interval[0]!.toUpperCase() + interval.slice(1);
   const headings = [{ text: "Cohort" }, { text: "People", isNumber: true }, ...later];
-  const table = createTable(`Retention, by ${interval}`, headings, rows);
+  const table = createTable(`Retention by ${interval}${name === "" ? "" : `: ${name}`}`, headings, rows);
   table.classList.add("triangle");
   for (const [at, head] of [...table.tHead!.rows[0]!.cells].entries()) {
-    if (at > 1) head.setAttribute("aria-label", `${name} ${at - 2}`);
+    if (at > 1) head.setAttribute("aria-label", `${period} ${at - 2}`);
   }
-  return { table, hasOpen };
+  return table;
 }
 
 /** Whole percents keep the columns narrow; what came back at all is never nought. */
