@@ -1,5 +1,5 @@
 // Holds every figure of the retail facts to what the API answers.
-import { askData, compare, compareWithFacts, type Difference, span } from "../pipeline/retail-facts.ts";
+import { askData, compare, compareWithFacts, type Difference, spanOf } from "../pipeline/retail-facts.ts";
 import type { RetailFacts } from "../support/retail.ts";
 
 interface Cohort {
@@ -8,15 +8,15 @@ interface Cohort {
   retained: number[];
 }
 
-/** All differences between the facts and the answers at `url`, which must be settled. Empty is good. */
-export async function differences(url: string, facts: RetailFacts): Promise<Difference[]> {
+/** All differences between the facts and the answers about a project at `url`, which must be settled. Empty is good. */
+export async function differences(url: string, facts: RetailFacts, project: string): Promise<Difference[]> {
   const { funnel, cohort_month_identified: cohorts, sessions_30min_identified: sessions } = facts;
   const steps = `steps=${funnel.steps.join(",")}&window=${funnel.window_days}d`;
-  const identified = `${span}&users=identified`;
+  const identified = `${spanOf(project)}&users=identified`;
   const [total] = await askData<{ sessions: number }>(url, `sessions?${identified}&interval=total`);
   const daily = await askData<{ sessions: number }>(url, `sessions?${identified}`);
   const found = [
-    ...(await compareWithFacts(url, facts)),
+    ...(await compareWithFacts(url, facts, project)),
     ...compare("sessions", counted([sessions]), counted([total?.sessions ?? 0])),
     ...compare("sessions by day", counted([sessions]), counted([sum(daily.map((row) => row.sessions))])),
   ];

@@ -4,6 +4,8 @@ import { gunzipSync } from "node:zlib";
 
 export interface Order {
   name: string;
+  /** The project its events are sent to. */
+  project: string;
   /** The files to import one after the other, of these lines. */
   pieces(lines: readonly string[], random: () => number): string[][];
   /** How many lines are copies of others. */
@@ -18,9 +20,15 @@ export const linesOf = (gzip: string): string[] =>
   gunzipSync(readFileSync(gzip)).toString("utf8").trimEnd().split("\n");
 
 export const orders: readonly Order[] = [
-  { name: "shuffled", pieces: (lines, random) => [shuffled(lines, random)], copies: () => 0 },
+  {
+    name: "shuffled",
+    project: "shuffled",
+    pieces: (lines, random) => [shuffled(lines, random)],
+    copies: () => 0,
+  },
   {
     name: "with 14.2 % sent twice",
+    project: "doubled",
     pieces(lines, random) {
       const copies = shuffled(lines, random).slice(0, Math.round(lines.length * copiedShare));
       return [shuffled([...lines, ...copies], random)];
@@ -29,6 +37,7 @@ export const orders: readonly Order[] = [
   },
   {
     name: "in 37 pieces",
+    project: "pieces",
     pieces(lines, random) {
       const length = Math.ceil(lines.length / pieceCount);
       const pieces = Array.from({ length: pieceCount }, (_, at) =>
@@ -40,6 +49,7 @@ export const orders: readonly Order[] = [
   },
   {
     name: "with the last third first",
+    project: "late",
     pieces(lines) {
       const cut = Math.floor((lines.length * 2) / 3);
       return [lines.slice(cut), lines.slice(0, cut)];

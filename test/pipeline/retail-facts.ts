@@ -11,14 +11,19 @@ export interface Difference {
 
 type Row = Readonly<Record<string, string | number>>;
 
-/** The span of the file; the facts' days are UTC. */
-export const span = "from=2010-12-01&to=2011-12-31&tz=UTC";
+/** A project, and the span of the file; the facts' days are UTC. */
+export const spanOf = (project: string): string => `project=${project}&from=2010-12-01&to=2011-12-31&tz=UTC`;
 
 /**
  * Asks every day's events and people, every day's and month's revenue, over HTTP at `baseUrl`. Empty is
  * good. A bucket without an answer counts as nought, and one the facts do not know is a difference too.
  */
-export async function compareWithFacts(baseUrl: string, facts: RetailFacts): Promise<Difference[]> {
+export async function compareWithFacts(
+  baseUrl: string,
+  facts: RetailFacts,
+  project = "default",
+): Promise<Difference[]> {
+  const span = spanOf(project);
   const ask = (path: string): Promise<Row[]> => askData(baseUrl, path);
   const daily = (fact: keyof RetailFacts["daily"][string]): Map<string, number> =>
     new Map(Object.entries(facts.daily).map(([day, values]) => [day, values[fact]]));
