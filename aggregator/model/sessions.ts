@@ -5,20 +5,21 @@ import type { Model } from "./model.ts";
 export const personSessions: Model = {
   name: "person_sessions",
 
-  // An event is a session of one moment. Beside the pieces that lie no further than a gap from a person's
-  // fresh events they are joined again into the fewest pieces, which does not depend on any order.
+  // Events of one half hour are of one piece, whatever lies between them. Beside the pieces that lie no further
+  // than a gap from them they are joined again into the fewest pieces, which does not depend on any order.
   async fold(tx) {
     const gap = tx`interval '1 millisecond' * ${sessionGapMs}::int`;
     await tx`
-      with moments as materialized (
-        select (event_time at time zone 'UTC')::date as day, project_id, is_identified, number, event_time
+      with halves as materialized (
+        select (min(event_time) at time zone 'UTC')::date as day, project_id, is_identified, number,
+          min(event_time) as started_at, max(event_time) as ended_at, count(*) as events
         from weir_fresh
         where number is not null
+        group by number, project_id, is_identified, date_bin('30 minutes', event_time, 'epoch')
       ),
       spans as (
-        select day, project_id, is_identified, number,
-          min(event_time) - ${gap} as lower, max(event_time) + ${gap} as upper
-        from moments
+        select number, day, project_id, is_identified, min(started_at) - ${gap} as lower, max(ended_at) + ${gap} as upper
+        from halves
         group by 1, 2, 3, 4
       ),
       -- Each span looks for its pieces by the key, however large the table is thought to be.
@@ -39,26 +40,21 @@ export const personSessions: Model = {
         ))
         returning day, project_id, is_identified, number, started_at, ended_at, events
       ),
-      pieces as (
-        select day, project_id, is_identified, number, event_time as started_at, event_time as ended_at, 1 as events
-        from moments
-        union all
-        select * from touched
-      ),
       begun as (
-        select *, started_at - max(ended_at) over (own rows between unbounded preceding and 1 preceding) > ${gap} as is_new
-        from pieces
-        window own as (partition by day, project_id, is_identified, number order by started_at)
+        select *, day <> lag(day) over own
+            or started_at - max(ended_at) over (own rows between unbounded preceding and 1 preceding) > ${gap} as is_new
+        from (select * from halves union all select * from touched) as pieces
+        window own as (partition by number, project_id, is_identified order by started_at)
       ),
       placed as (
         select *, count(*) filter (where is_new) over own as place
         from begun
-        window own as (partition by day, project_id, is_identified, number order by started_at rows unbounded preceding)
+        window own as (partition by number, project_id, is_identified order by started_at rows unbounded preceding)
       )
       insert into person_sessions (day, project_id, is_identified, number, started_at, ended_at, events)
       select day, project_id, is_identified, number, min(started_at), max(ended_at), sum(events)
       from placed
-      group by day, project_id, is_identified, number, place`;
+      group by number, place, project_id, is_identified, day`;
   },
 
   async clear(tx, { project, day }) {
