@@ -8,8 +8,11 @@ import { currenciesOf, drawEvents, drawRevenue, drawUsers, type Span } from "./s
 import { type RangeName, spanOf } from "./view.ts";
 
 export interface Charts {
-  /** Asks and draws all; rejects only where the page as a whole cannot go on. */
-  draw(range: RangeName, signal: AbortSignal): Promise<void>;
+  /**
+   * Asks and draws all, and answers up to when all of it is right; rejects only where the page as a whole
+   * cannot go on.
+   */
+  draw(range: RangeName, signal: AbortSignal): Promise<string>;
   /** Draws what is shown again, after light became dark. */
   redraw(): void;
 }
@@ -55,23 +58,26 @@ export function createCharts(controls: Controls): Charts {
         ],
         [revenue, "revenue", {}, (rows: readonly AnswerRow[]) => showRevenue(rows, span)],
       ] as const;
-      await Promise.all(
+      const told = await Promise.all(
         panels.map(async ([panel, question, extra, drawRows]) => {
           panel.busy();
           panel.link(question, { ...query, ...extra });
           try {
-            const { data } = await ask(question, { ...query, ...extra }, signal);
-            if (signal.aborted) return;
+            const { data, meta } = await ask(question, { ...query, ...extra }, signal);
+            if (signal.aborted) return meta.as_of;
             if (data.length > 0) drawRows(data);
             else panel.tell({ kind: "empty", title: "Nothing in this range" });
             if (panel === revenue) find("revenue").hidden = data.length === 0;
+            return meta.as_of;
           } catch (error) {
             // A question that is refused speaks in its own chart; a store that is away, for the page.
             if (!(error instanceof Refusal) || error.status === 0 || error.status === 401) throw error;
             panel.tell({ kind: "error", title: error.title, text: error.message, code: error.code });
+            return new Date().toISOString();
           }
         }),
       );
+      return told.toSorted()[0]!;
     },
   };
 }

@@ -2,6 +2,9 @@
 import { hasToken, keepToken, Refusal } from "./ask.ts";
 import { find, write } from "./element.ts";
 
+// Where the pages are wider than the screen, the one that is open is in sight.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 export function setStatus(state: "live" | "failed" | "locked", text: string): void {
   find("status").dataset["state"] = state;
   write(find("status-text"), text);
@@ -25,7 +28,7 @@ export function showFailure(error: unknown): void {
 export const asRefusal = (error: unknown): Refusal =>
   error instanceof Refusal ? error : new Refusal(0, "The page failed", String(error));
 
-function askToken(): void {
+export function askToken(): void {
   setStatus("locked", "Token needed");
   const dialog = find<HTMLDialogElement>("token");
   if (dialog.open) return;

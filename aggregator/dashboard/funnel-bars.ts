@@ -15,8 +15,8 @@ export interface Step {
 const headings = [
   { text: "Step" },
   { text: "People" },
-  { text: "Of the first", isNumber: true },
-  { text: "Of the one before", isNumber: true },
+  { text: "Of first", isNumber: true },
+  { text: "Of previous", isNumber: true },
 ];
 
 export function createBars(rows: readonly Step[]): HTMLElement[] {

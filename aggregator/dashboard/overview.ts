@@ -71,21 +71,24 @@ async function refresh(row: Answer["data"][number], meta: Answer["meta"]): Promi
   const live = mark === shownMark ? undefined : showLive(today);
   // Not waited for: the line goes on while a long range is counted.
   const isDrawing = drawing !== undefined && !drawing.signal.aborted;
-  if (mark !== drawnMark && !isDrawing && performance.now() >= restUntil) void drawCharts(range, mark);
-  await live;
-  shownMark = mark;
+  const newest = String(meta["newest_stored_at"] ?? "");
+  if (mark !== drawnMark && !isDrawing && performance.now() >= restUntil)
+    void drawCharts(range, mark, newest);
+  if (live === undefined) return;
+  // An answer may be of shortly before the newest event; then it is asked for again.
+  if ((await live) > newest) shownMark = mark;
 }
 
-async function drawCharts(range: RangeName, mark: string): Promise<void> {
+async function drawCharts(range: RangeName, mark: string, newest: string): Promise<void> {
   const began = performance.now();
   const mine = new AbortController();
   drawing = mine;
   try {
-    await charts.draw(range, mine.signal);
+    const asOf = await charts.draw(range, mine.signal);
     if (mine.signal.aborted) return;
     // The first time also makes the charts and opens connections, which says nothing of the next.
     const tookMs = drawnMark === "" ? 0 : performance.now() - began;
-    drawnMark = mark;
+    if (asOf > newest) drawnMark = mark;
     restUntil = performance.now() + restFactor * Math.max(0, tookMs - cheapMs);
   } catch (error) {
     if (!mine.signal.aborted) showFailure(error);
@@ -94,7 +97,8 @@ async function drawCharts(range: RangeName, mark: string): Promise<void> {
   }
 }
 
-async function showLive(today: string): Promise<void> {
+/** Answers up to when all it shows is right. */
+async function showLive(today: string): Promise<string> {
   const { zone, users } = controls.view;
   const days = { from: addDays(today, -1), to: today, tz: zone, ...project() };
   const [events, people, newest] = await Promise.all([
@@ -104,6 +108,7 @@ async function showLive(today: string): Promise<void> {
   ]);
   tiles.showDays(events.data, people.data, today);
   showNewest(newest.data, zone);
+  return [events, people].map(({ meta }) => meta.as_of).sort()[0]!;
 }
 
 function showCommand(): void {

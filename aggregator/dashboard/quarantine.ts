@@ -1,7 +1,8 @@
 // The page of the quarantine: what was refused, why, and what to do with it.
-import { hasToken, keepToken, Refusal, request } from "./ask.ts";
+import { Refusal, request } from "./ask.ts";
 import { find, write } from "./element.ts";
 import { formatCount, formatMoment } from "./format.ts";
+import { askToken, takeToken } from "./frame.ts";
 import { type Change, createConfirm } from "./quarantine-confirm.ts";
 import { createDetail } from "./quarantine-detail.ts";
 import { type ChangeAnswer, changeText } from "./quarantine-outcome.ts";
@@ -131,10 +132,7 @@ function setStatus(state: string, text: string): void {
 
 function showFailure(error: unknown): void {
   if (error instanceof Refusal && error.status === 401) {
-    setStatus("locked", "Token needed");
-    const dialog = find<HTMLDialogElement>("token");
-    find("token-fault").hidden = !hasToken();
-    if (!dialog.open) dialog.showModal();
+    askToken();
     return;
   }
   const refusal = error instanceof Refusal ? error : new Refusal(0, "The page failed", String(error));
@@ -173,14 +171,10 @@ const ask = (kind: "retry" | "discard"): void =>
   );
 find("retry").addEventListener("click", () => ask("retry"));
 find("discard").addEventListener("click", () => ask("discard"));
-find<HTMLFormElement>("token-form").addEventListener("submit", () => {
-  const input = find<HTMLInputElement>("token-text");
-  keepToken(input.value.trim());
-  input.value = "";
+takeToken(() => {
   find("notice").hidden = true;
   void guarded(load);
 });
-find("token").addEventListener("cancel", (event) => event.preventDefault());
 setInterval(() => {
   if (!document.hidden && !find<HTMLDialogElement>("token").open) void guarded(load);
 }, pollMs);

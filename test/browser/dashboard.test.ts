@@ -3,6 +3,7 @@
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { createApi } from "../../aggregator/api/app.ts";
+import { modelTables } from "../../aggregator/model/models.ts";
 import { systemClock } from "../../shared/clock.ts";
 import type { LogProducer, LogReader } from "../../shared/log/log.ts";
 import { memoryLog } from "../../shared/log/memory.ts";
@@ -37,7 +38,9 @@ describeInBrowser("the dashboard", () => {
 
   beforeEach(async () => {
     await filled.store.sql.begin(async (tx) => {
-      for (const table of ["events", "ledger", "log_positions"]) await tx`delete from ${tx(table)}`;
+      for (const table of ["events", "ledger", "log_positions", ...modelTables]) {
+        await tx`delete from ${tx(table)}`;
+      }
     });
     const log = memoryLog(new Map(), { topic: "weir.events" });
     await log.create();
