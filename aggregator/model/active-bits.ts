@@ -38,4 +38,7 @@ export const activeBits: Model = {
   async clear(tx, { project, from, to }) {
     await tx`delete from active_bits where project_id = ${project} and bucket >= ${from} and bucket < ${to}`;
   },
+
+  rows: (tx, { project, from, to }) =>
+    tx`select * from active_bits where project_id = ${project} and bucket >= ${from} and bucket < ${to}`,
 };

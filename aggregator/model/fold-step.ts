@@ -9,7 +9,8 @@ const idsMaxDefault = 20_000;
 /** What a step did; `busy` where another aggregator is at it. */
 export type Folded = { events: number; days: number } | "busy";
 
-const isLeader = async (tx: TransactionSql): Promise<boolean> => {
+/** Whether this transaction is the one that folds: until its end, nobody else is. */
+export const isLeader = async (tx: TransactionSql): Promise<boolean> => {
   const [row] = await tx<[{ ours: boolean }]>`
     select pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.models', 0)) as ours`;
   return row.ours;
@@ -40,16 +41,20 @@ export async function foldStep(
       where (project_id, day) = (select project_id, day from stale_days order by day desc, project_id limit 1)
       returning project_id, day::text`;
     if (stale === undefined) return { events: 0, days: 0 };
-    await makeFresh(tx);
-    const day = dayOf(stale.project_id, stale.day);
-    for (const model of models) await model.clear(tx, day);
-    await takeDay(tx, day);
-    for (const model of models) await model.fold(tx);
+    await readAnew(tx, models, dayOf(stale.project_id, stale.day));
     return { events: 0, days: 1 };
   });
 }
 
-function dayOf(project: string, day: string): StaleDay {
+/** Makes a day's figures of its events again, in a snapshot of the leader's. */
+export async function readAnew(tx: TransactionSql, models: readonly Model[], day: StaleDay): Promise<void> {
+  await makeFresh(tx);
+  for (const model of models) await model.clear(tx, day);
+  await takeDay(tx, day);
+  for (const model of models) await model.fold(tx);
+}
+
+export function dayOf(project: string, day: string): StaleDay {
   const from = new Date(`${day}T00:00:00Z`);
   return { project, day, from, to: new Date(from.getTime() + 86_400_000) };
 }

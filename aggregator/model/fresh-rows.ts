@@ -16,7 +16,7 @@ export async function makeFresh(tx: TransactionSql): Promise<void> {
  * Takes notes of up to `idsMax` events out, the newest days first: what happens now is never behind what is
  * loaded from the past. Answers how many events they named; those removed since are not filled in.
  */
-export async function takeFresh(tx: TransactionSql, idsMax: number): Promise<number> {
+export async function takeFresh(tx: TransactionSql, idsMax: number, only?: StaleDay): Promise<number> {
   // A note at a time, by the key's index within its day: joined as a whole, the partitions would be read through.
   const [row] = await tx<[{ taken: number }]>`
     with taken as (
@@ -25,7 +25,13 @@ export async function takeFresh(tx: TransactionSql, idsMax: number): Promise<num
         select mark
         from (
           select mark, sum(cardinality(ids)) over (order by day desc, mark) - cardinality(ids) as before
-          from (select mark, day, ids from fresh_events order by day desc, mark limit ${notesMax}) as newest
+          from (
+            select mark, day, ids
+            from fresh_events
+            ${only === undefined ? tx`` : tx`where project_id = ${only.project} and day = ${only.day}`}
+            order by day desc, mark
+            limit ${notesMax}
+          ) as newest
         ) as counted
         where before < ${idsMax}
       )

@@ -1,5 +1,5 @@
 // The port of a read model: figures made of events ahead of the questions, the same as a recount would give.
-import type { TransactionSql } from "postgres";
+import type { PendingQuery, Row, TransactionSql } from "postgres";
 
 /** A UTC day of a project; `from` and `to` (exclusive) are its ends. */
 export interface StaleDay {
@@ -22,6 +22,8 @@ export interface Model {
   fold(tx: TransactionSql): Promise<void>;
   /** Forgets a day, so that folding all of its events again gives what a recount gives. */
   clear(tx: TransactionSql, day: StaleDay): Promise<void>;
+  /** A select of what the model says of a day: the same rows whatever the order in which events came. */
+  rows(tx: TransactionSql, day: StaleDay): PendingQuery<Row[]>;
 }
 
 /**

@@ -27,4 +27,7 @@ export const personDays: Model = {
   async clear(tx, { project, day }) {
     await tx`delete from person_days where project_id = ${project} and day = ${day}`;
   },
+
+  rows: (tx, { project, day }) =>
+    tx`select * from person_days where project_id = ${project} and day = ${day}`,
 };

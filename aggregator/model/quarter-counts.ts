@@ -23,4 +23,7 @@ export const quarterCounts: Model = {
   async clear(tx, { project, from, to }) {
     await tx`delete from quarter_counts where project_id = ${project} and quarter >= ${from} and quarter < ${to}`;
   },
+
+  rows: (tx, { project, from, to }) =>
+    tx`select * from quarter_counts where project_id = ${project} and quarter >= ${from} and quarter < ${to}`,
 };

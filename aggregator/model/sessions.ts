@@ -60,4 +60,7 @@ export const personSessions: Model = {
   async clear(tx, { project, day }) {
     await tx`delete from person_sessions where project_id = ${project} and day = ${day}`;
   },
+
+  rows: (tx, { project, day }) =>
+    tx`select * from person_sessions where project_id = ${project} and day = ${day}`,
 };

@@ -10,6 +10,8 @@ export const stepTimes: Model = {
   // What comes in the order of time is put behind; what is late is sorted in. Either way one row is written
   // again for each person and type, found by the key, however large the table is thought to be.
   async fold(tx) {
+    // The planner does not know how few the places are, and would read the whole table to join them.
+    await tx.unsafe("set local enable_hashjoin = off; set local enable_mergejoin = off");
     await tx`
       with grown as materialized (
         select (month at time zone 'UTC')::date as month, project_id, type, is_identified, number, times
@@ -46,6 +48,7 @@ export const stepTimes: Model = {
       select month, project_id, type, is_identified, number, coalesce(part + 1, 0), times
       from looked
       where place is null or is_full`;
+    await tx.unsafe("set local enable_hashjoin = on; set local enable_mergejoin = on");
   },
 
   // Of sorted times those of a day lie between two places.
@@ -61,4 +64,11 @@ export const stepTimes: Model = {
       set times = times[:${before}] || times[${upTo} + 1:]
       where ${isOfMonth} and ${before} < ${upTo}`;
   },
+
+  rows: (tx, { project, day, from, to }) => tx`
+    select type, is_identified, number, moment
+    from step_times
+    cross join unnest(times) as moment
+    where month = date_trunc('month', ${day}::date)::date and project_id = ${project}
+      and moment >= ${from} and moment < ${to}`,
 };

@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<{ default: Bench }>>> = {
   ingest: () => import("./ingest.bench.ts"),
   ledger: () => import("./ledger.bench.ts"),
   guarantees: () => import("./guarantees.bench.ts"),
+  answers: () => import("./answers.bench.ts"),
   pipeline: () => import("./pipeline.bench.ts"),
   runtimes: () => import("./runtimes.bench.ts"),
   beacon: () => import("./beacon.bench.ts"),

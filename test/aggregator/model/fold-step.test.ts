@@ -49,6 +49,7 @@ describe("a fold", () => {
     clear: async (tx, { project, from, to }) => {
       await tx`delete from seen where project_id = ${project} and time >= ${from} and time < ${to}`;
     },
+    rows: (tx) => tx`select * from seen`,
   };
   const fold = (idsMax?: number, by = session) => foldStep(by, [seen], idsMax);
   const foldAll = async () => {
