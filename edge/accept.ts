@@ -168,11 +168,13 @@ function placeOf(event: unknown, { dialect, identity }: Submission): StreamPlace
 }
 
 function refusalsOf(events: readonly KeyedEvent[]): EventRefusal[] {
-  return events.flatMap(({ event }, index) =>
-    event instanceof EventFault
-      ? [{ index, code: event.code, pointer: event.pointer, detail: event.detail }]
-      : [],
-  );
+  const refusals: EventRefusal[] = [];
+  for (let index = 0; index < events.length; index += 1) {
+    const { event } = events[index]!;
+    if (!(event instanceof EventFault)) continue;
+    refusals.push({ index, code: event.code, pointer: event.pointer, detail: event.detail });
+  }
+  return refusals;
 }
 
 // One line a request, however many it refused: the others stand in quarantine. No pointer, since the keys

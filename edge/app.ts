@@ -1,6 +1,5 @@
 // The edge's routes: the same on every runtime, and nothing but HTTP around the pipeline.
-import type { Context, Hono, MiddlewareHandler } from "hono";
-import { cors } from "hono/cors";
+import type { Context, Hono } from "hono";
 import { HonoBase } from "hono/hono-base";
 import { RegExpRouter } from "hono/router/reg-exp-router";
 import { problemResponse, toProblem, WeirError } from "../shared/problem.ts";
@@ -8,6 +7,7 @@ import { type Accept, type AcceptDeps, createAccept } from "./accept.ts";
 import { beaconResponse } from "./beacon/serve.ts";
 import { createReadBody } from "./body.ts";
 import type { EdgeBindings } from "./client.ts";
+import { crossOrigin, type OriginVariables } from "./cross-origin.ts";
 import type { Asked, Door, Intake } from "./dialect/door.ts";
 import { doors as allDoors } from "./dialect/doors.ts";
 import { createGate, type GateDeps, headerKey, optsOut } from "./gate.ts";
@@ -23,8 +23,7 @@ export interface EdgeDeps extends AcceptDeps, GateDeps {
   doors?: readonly Door[] | undefined;
 }
 
-/** `isForeign`: the page's origin is not among those its project names. */
-type EdgeEnv = { Bindings: EdgeBindings; Variables: { isForeign?: boolean } };
+type EdgeEnv = { Bindings: EdgeBindings; Variables: OriginVariables };
 type EdgeContext = Context<EdgeEnv>;
 
 export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
@@ -36,7 +35,8 @@ export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
   // Its one fast router: the others that Hono chooses from are for paths that are not ours.
   const app: Hono<EdgeEnv> = new HonoBase<EdgeEnv>({ router: new RegExpRouter() });
   for (const door of doors) {
-    for (const { path } of [...door.intakes, ...(door.asides ?? [])]) app.use(path, crossOrigin(door));
+    const middleware = crossOrigin(door.credentials ?? false);
+    for (const { path } of [...door.intakes, ...(door.asides ?? [])]) app.use(path, middleware);
   }
   for (const door of doors) {
     for (const { method, path, answer } of door.asides ?? []) {
@@ -135,23 +135,6 @@ export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
       deps.meter.record("weir.edge.request.duration", seconds, { "weir.code": code });
     }
   }
-}
-
-// A preflight names no project, so any page may ask; what it then sends is read by pages that may send it.
-// Headers are echoed, for each client has its own.
-function crossOrigin(door: Door): MiddlewareHandler {
-  const allow = cors({
-    origin: (origin) => origin,
-    allowMethods: ["GET", "POST"],
-    exposeHeaders: ["x-request-id", "retry-after"],
-    credentials: door.credentials ?? false,
-    maxAge: 86_400,
-  });
-  return async (context, next) => {
-    const answer = await allow(context, next);
-    if (context.get("isForeign") === true) context.res.headers.delete("access-control-allow-origin");
-    return answer;
-  };
 }
 
 function outlive(context: EdgeContext, work: Promise<void>): void {

@@ -19,8 +19,8 @@ export function createReadBody(bytesMax: number = bodiesBytesMax): ReadBody {
     if (!["", "identity", "gzip", "x-gzip"].includes(encoding)) {
       throw new WeirError("unsupported_encoding", "The body may be sent as it is or as gzip.");
     }
-    if (statedLength(request) > bodyBytesMax) throw tooLarge();
-    if (request.body === null) return new Uint8Array();
+    const stated = statedLength(request);
+    if (stated > bodyBytesMax) throw tooLarge();
     let mine = 0;
     const hold = (bytes: number): void => {
       if (held + bytes > bytesMax) throw new WeirError("overloaded", "Too many bodies are being read here.");
@@ -28,7 +28,7 @@ export function createReadBody(bytesMax: number = bodiesBytesMax): ReadBody {
       held += bytes;
     };
     try {
-      const raw = await readRaw(request, request.body, hold);
+      const raw = await readRaw(request, stated, hold);
       // Some clients send gzip and do not say so; no JSON, and no msgpack map or array, begins like it.
       const isPacked = encoding.endsWith("gzip") || (raw[0] === 0x1f && raw[1] === 0x8b);
       return isPacked ? await gunzip(raw, hold) : raw;
@@ -38,14 +38,12 @@ export function createReadBody(bytesMax: number = bodiesBytesMax): ReadBody {
   };
 }
 
-// A stated length is enforced by the server, so such a body may be read at once, which is cheaper.
-async function readRaw(
-  request: Request,
-  body: ReadableStream<Uint8Array>,
-  hold: (bytes: number) => void,
-): Promise<Uint8Array> {
-  const stated = statedLength(request);
-  if (stated === 0 || stated > smallBodyBytes) return gather(body, hold);
+// A stated length is enforced by the server, so such a body may be read at once, which is cheaper, and most so
+// where nobody has asked for its stream.
+async function readRaw(request: Request, stated: number, hold: (bytes: number) => void): Promise<Uint8Array> {
+  if (stated === 0 || stated > smallBodyBytes) {
+    return request.body === null ? new Uint8Array() : gather(request.body, hold);
+  }
   hold(stated);
   const whole = new Uint8Array(await request.arrayBuffer());
   if (whole.length > bodyBytesMax) throw tooLarge();

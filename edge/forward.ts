@@ -89,7 +89,8 @@ export function httpCollector(deps: HttpCollectorDeps): CollectorPort {
       if (cause instanceof WeirError) throw cause;
       throw new WeirError("log_unavailable", "The collector cannot be reached.", { cause });
     } finally {
-      done.abort();
+      // With a reason of its own: else an error is made, stack and all, which nobody reads.
+      done.abort(null);
     }
   }
 }

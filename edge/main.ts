@@ -52,11 +52,11 @@ const adapterOf = () => {
 export async function startEdge(start: StartEdge): Promise<RunningEdge> {
   const { config, meter, logger } = start;
   const clock = systemClock;
-  const { hash, fetch, serve } = await adapterOf();
+  const { hash, macOf, fetch, serve } = await adapterOf();
   const read = clientReader(config.WEIR_TRUSTED_PROXIES);
   const given = start.keys ?? (start.policyOf === undefined ? undefined : fixedKeys([]));
   const needsSigner = start.collector === undefined || given === undefined;
-  const signer = needsSigner ? await createSigner(secretsOf(config)) : undefined;
+  const signer = needsSigner ? await createSigner(secretsOf(config), macOf) : undefined;
   const hop = (setting: "WEIR_COLLECTOR_URL" | "WEIR_KEYS_URL") => {
     return { url: hopOf(config, setting), signer: signer!, clock, logger, fetch };
   };

@@ -97,7 +97,8 @@ function normaliseNative(
   const stored = kept.event;
   return {
     identity: kind,
-    ...known,
+    identityText: known.identityText,
+    fingerprintText: known.fingerprintText,
     flags: known.flags | (kept.isRedacted ? flag.redacted : 0),
     eventTime:
       kind === "window"

@@ -13,6 +13,7 @@ const lingerMs = 1_000;
 /** In plain arithmetic: a quarter of what Deno's node:crypto takes, a tenth of its WebCrypto. */
 export const hash = plainHash;
 export const { fetch } = globalThis;
+export { webCryptoMac as macOf } from "../../shared/wire/signature.ts";
 
 /** Listens; port 0 takes a free one. `close` lets answers under way out, then cuts who still lingers. */
 export async function serve(app: EdgeApp, address: { host: string; port: number }, read: ReadClient) {

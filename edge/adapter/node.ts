@@ -1,10 +1,11 @@
 // The edge on Node, 22.18 or later.
-import { hash as digestOf } from "node:crypto";
+import { createHmac, hash as digestOf } from "node:crypto";
 import { once } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { serve as listen } from "@hono/node-server";
 import { digestBytes, type Hash } from "../../shared/event/hash.ts";
+import type { MacOf } from "../../shared/wire/signature.ts";
 import type { EdgeApp } from "../client.ts";
 import type { ReadClient } from "../proxies.ts";
 
@@ -18,6 +19,9 @@ export const hash: Hash = (texts) => {
   for (const [at, text] of texts.entries()) digests.set(digestOf("sha256", text, "buffer"), at * digestBytes);
   return digests;
 };
+
+export const macOf: MacOf = (secret) => (head, body) =>
+  createHmac("sha256", secret).update(head).update(body).digest();
 
 /** Listens; port 0 takes a free one. `close` lets answers under way out, then cuts who still lingers. */
 export async function serve(app: EdgeApp, address: { host: string; port: number }, read: ReadClient) {

@@ -14,7 +14,9 @@ export interface Described {
   members: string;
 }
 
-const placeNames = ["city", "country", "ip"] as const;
+const placeNames = ["city", "country", "ip"];
+const deviceNames = ["device"];
+const clientNames = [...deviceNames, ...placeNames];
 
 /** An event's context, and what its request adds to it. */
 export interface ClientContext {
@@ -41,7 +43,7 @@ export function createClientContext(
   const [places, devices] = [describe(place), describe(device)];
   return {
     of(context) {
-      if (!mayState) return hasAny(context, ["device", ...placeNames]) ? withoutClient(context) : context;
+      if (!mayState) return hasAny(context, clientNames) ? withoutClient(context) : context;
       const ip = context["ip"];
       if (ip === undefined || ipKept === "keep") return context;
       const kept = typeof ip === "string" ? keptAddress(ip, ipKept) : null;
@@ -52,7 +54,7 @@ export function createClientContext(
       if (context === null || context === undefined || !mayState) return all;
       // Half of a place from here and half from there would be no place at all.
       const isPlaced = hasAny(context, placeNames);
-      if (hasAny(context, ["device"])) return isPlaced ? none : places;
+      if (hasAny(context, deviceNames)) return isPlaced ? none : places;
       return isPlaced ? devices : all;
     },
   };
@@ -102,8 +104,10 @@ function withoutClient(context: Context): Context {
   return rest;
 }
 
-const hasAny = (context: Context, names: readonly string[]): boolean =>
-  names.some((name) => context[name] !== undefined && context[name] !== null);
+function hasAny(context: Context, names: readonly string[]): boolean {
+  for (const name of names) if (context[name] !== undefined && context[name] !== null) return true;
+  return false;
+}
 
 const textOf = (text: string | undefined): string | null =>
   text === undefined || text === "" ? null : storableText(text.slice(0, identifierLengthMax));
