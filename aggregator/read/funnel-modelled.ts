@@ -18,18 +18,24 @@ export function canUseTimes(
 
 /**
  * Rows (project_id, person, kind, tag, depth) as `depths` has them of `stepsWithin`, though less of them: the
- * greatest depth of a person is the same. `person` is a number, `tag` null.
+ * greatest depth of a person is the same. `person` is a number, `tag` null. The transaction's later statements
+ * are to be planned for these rows alone.
  */
-export function depthsModelled(
+export async function depthsModelled(
   tx: TransactionSql,
   asked: StepsModelled,
   range: Range,
   path: Path,
   windowMs: number,
-): Fragment {
+): Promise<{ rows: Fragment }> {
   const looked = { months: monthsOf(range), windowMs };
-  if (path.entry === "first" && path.order === "any") return firstWays(tx, asked, range, looked);
-  return depths(tx, allSteps(tx, asked, range, looked), path);
+  if (path.entry === "first" && path.order === "any") {
+    // How many people come to a step is not known beforehand. Few are thought to, and each of them would be
+    // looked up alone, or sorted with all of their times.
+    await tx`select set_config('enable_nestloop', 'off', true), set_config('enable_sort', 'off', true)`;
+    return { rows: firstWays(tx, asked, range, looked) };
+  }
+  return { rows: depths(tx, allSteps(tx, asked, range, looked), path) };
 }
 
 interface Looked {
@@ -44,20 +50,20 @@ function firstWays(
   span: Span,
   { months, windowMs }: Looked,
 ): Fragment {
-  const [from, to] = ends(tx, span);
   const [first, ...later] = asked.steps.map((type) => rowsOf(tx, asked, [type], months));
   const window = tx`interval '1 millisecond' * ${windowMs}::float8`;
   const links = later.map(
     (rows, at) => tx`
       , ${tx(`step_${at + 2}`)} as (
-        select project_id, number, until, min(next) as moment
+        select project_id, number, min(until) as until, min(next) as moment
         from (
           select project_id, number, until, times[width_bucket(moment, times) + 1] as next
           from ${tx(`step_${at + 1}`)}
           join (${rows}) as rows using (project_id, number)
+          offset 0
         ) as found
-        where next <= until
-        group by project_id, number, until
+        group by project_id, number
+        having min(next) <= min(until)
       )`,
   );
   const reached = asked.steps.map(
@@ -68,14 +74,17 @@ function firstWays(
   );
   return tx`
     with step_1 as (
-      select project_id, number, min(next) as moment,
-        least(min(next) + ${window}, ${to} - interval '1 microsecond') as until
+      select project_id, number, least(moment + ${window}, ${momentOf(tx, span.to - 1)}) as until, moment
       from (
-        select project_id, number, times[width_bucket(${from} - interval '1 microsecond', times) + 1] as next
+        select project_id, number,
+          min(case
+            when times[1] >= ${momentOf(tx, span.from)} then times[1]
+            else times[width_bucket(${momentOf(tx, span.from - 1)}, times) + 1]
+          end) as moment
         from (${first!}) as rows
-      ) as found
-      where next < ${to}
-      group by project_id, number
+        group by project_id, number
+      ) as begun
+      where moment < ${momentOf(tx, span.to)}
     )
     ${links}
     ${reached}`;
@@ -88,7 +97,6 @@ function allSteps(
   span: Span,
   { months, windowMs }: Looked,
 ): Fragment {
-  const [from, to] = ends(tx, span);
   const types = [...new Set(asked.steps)];
   const window = tx`interval '1 millisecond' * ${windowMs}::float8`;
   return tx`
@@ -96,7 +104,7 @@ function allSteps(
       array_position(${types}::text[], type) as kind
     from (${rowsOf(tx, asked, types, months)}) as rows
     cross join unnest(times) as moment
-    where moment >= ${from} and moment < ${to}`;
+    where moment >= ${momentOf(tx, span.from)} and moment < ${momentOf(tx, span.to)}`;
 }
 
 function rowsOf(
@@ -114,10 +122,8 @@ function rowsOf(
       ${users === "identified" ? tx`and is_identified` : tx``}`;
 }
 
-const ends = (tx: TransactionSql, { from, to }: Span): [Fragment, Fragment] => [
-  tx`to_timestamp(${from}::float8 / 1000)`,
-  tx`to_timestamp(${to}::float8 / 1000)`,
-];
+/** Times of events are whole milliseconds; this is worked out once, before any row is read. */
+const momentOf = (tx: TransactionSql, ms: number): Fragment => tx`to_timestamp(${ms}::float8 / 1000)`;
 
 /** First days of the UTC months of the span, from 1970 on, where ids begin. */
 function monthsOf({ from, to, stored, asOf }: Range): string[] {

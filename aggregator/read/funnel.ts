@@ -62,7 +62,8 @@ export const funnel = defineQuestion({
   ask: async (tx, asked, range) => {
     const types = [...new Set(asked.steps)];
     const path: Path = { ...asked, kinds: asked.steps.map((type) => types.indexOf(type) + 1) };
-    const reached = await countReached(tx, rowsOf(tx, asked, range, path), path);
+    const { rows } = await rowsOf(tx, asked, range, path);
+    const reached = await countReached(tx, rows, path);
     return inRows(reached, asked.steps, asked.breakdown !== undefined);
   },
 });
@@ -72,12 +73,18 @@ interface FunnelAsked extends StepsAsked {
   window: number | "session";
 }
 
-function rowsOf(tx: TransactionSql, asked: FunnelAsked, range: Range, path: Path): Fragment {
+// A fragment that is awaited would be run, so that it lies in an object.
+async function rowsOf(
+  tx: TransactionSql,
+  asked: FunnelAsked,
+  range: Range,
+  path: Path,
+): Promise<{ rows: Fragment }> {
   const types = [...new Set(asked.steps)];
   const { window } = asked;
-  if (window === "session") return depths(tx, stepsOfSessions(tx, asked, range, types), path);
+  if (window === "session") return { rows: depths(tx, stepsOfSessions(tx, asked, range, types), path) };
   if (canUseTimes(asked)) return depthsModelled(tx, asked, range, path, window);
-  return depths(tx, stepsWithin(tx, asked, range, types, window), path);
+  return { rows: depths(tx, stepsWithin(tx, asked, range, types, window), path) };
 }
 
 interface Reached {

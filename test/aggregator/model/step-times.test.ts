@@ -21,6 +21,7 @@ interface Asked extends Pick<Path, "entry" | "order"> {
   from: number;
   to: number;
   windowMs: number;
+  project?: string | undefined;
 }
 
 /** The greatest depth of one person's events, every way tried. */
@@ -51,6 +52,7 @@ const asked: fc.Arbitrary<Asked> = fc
     order: fc.constantFrom("any" as const, "strict" as const),
     bounds: fc.uniqueArray(fc.integer({ min: -1, max: 5 * 96 }), { minLength: 2, maxLength: 2 }),
     quarters: fc.integer({ min: 1, max: 300 }),
+    project: fc.constantFrom(undefined, "p"),
   })
   .map(({ bounds, quarters, ...rest }) => ({
     ...rest,
@@ -73,20 +75,22 @@ describe("times of steps", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const depthsOf = async ({ steps: path, users, from, to, entry, order, windowMs }: Asked) => {
+  const depthsOf = async ({ steps: path, users, from, to, entry, order, windowMs, project }: Asked) => {
     const kinds = path.map((type) => path.indexOf(type) + 1);
     const types = [...new Set(path)];
     const range = { from, to, asOf: to, stored: { first: streamsFrom, last: streamsTo } };
     const way = { kinds: kinds.map((kind) => types.indexOf(path[kind - 1]!) + 1), entry, order };
-    const rows = await store.sql.begin(
-      (tx) => tx`
+    const rows = await store.sql.begin(async (tx) => {
+      const asked = { steps: path, users, project };
+      const reached = await depthsModelled(tx, asked, range, way, windowMs);
+      return tx`
         select p.person, max(depth)::int as depth
-        from (${depthsModelled(tx, { steps: path, users }, range, way, windowMs)}) as reached
+        from (${reached.rows}) as reached
         join persons p on p.project_id = reached.project_id and p.number = reached.person
         group by 1
         having max(depth) > 0
-        order by 1`,
-    );
+        order by 1`;
+    });
     return rows.map((row) => `${row["person"]} ${row["depth"]}`);
   };
   const recounted = (kept: readonly Happened[], question: Asked) => {
