@@ -103,7 +103,8 @@ function operation(question: Described, metaSchema: Json, hasToken: boolean): Js
 
 function parameter(name: string, rule: z.ZodType): Json {
   const { description, ...schema } = jsonSchema(rule, "input");
-  return { name, in: "query", required: false, description, schema: { type: "string", ...schema } };
+  const required = !rule.safeParse(undefined).success;
+  return { name, in: "query", required, description, schema: { type: "string", ...schema } };
 }
 
 function jsonSchema(rule: z.ZodType, io: "input" | "output"): Json {

@@ -312,6 +312,13 @@ describe("a hostile parameter", () => {
     "by",
     "format",
     "limit",
+    "steps",
+    "window",
+    "entry",
+    "order",
+    "mode",
+    "periods",
+    "breakdown",
     "__proto__",
   ];
   it.each(names)("%s is taken as a value or refused, never as a statement", async (name) => {
