@@ -16,8 +16,8 @@ export function writeText(target: Uint8Array, at: number, text: string | null): 
     return at + 1;
   }
   const length = text.length;
-  // Below this many units a loop beats the call of an encoder; nearly all texts are ASCII.
-  if (length <= 40) {
+  // Up to this many units a loop beats the call of an encoder; nearly all texts are ASCII.
+  if (length <= 128) {
     const start = writeTextHead(target, at, length);
     for (let unit = 0; unit < length; unit += 1) {
       const code = text.charCodeAt(unit);
