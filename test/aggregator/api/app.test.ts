@@ -4,6 +4,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { type ApiOptions, createApi } from "../../../aggregator/api/app.ts";
+import { pagePaths } from "../../../aggregator/dashboard/pages.ts";
 import { questions } from "../../../aggregator/read/questions.ts";
 import { systemClock } from "../../../shared/clock.ts";
 import type { LogReader } from "../../../shared/log/log.ts";
@@ -396,7 +397,7 @@ describe("the proof", () => {
 describe("the dashboard's files", () => {
   it("weigh at most 120 KB packed, all together", async () => {
     let bytes = 0;
-    for (const path of ["/", "/dashboard.js", "/dashboard.css", "/favicon.svg"]) {
+    for (const path of pagePaths) {
       const response = await api().request(path, { headers: { "accept-encoding": "gzip" } });
       expect(response.headers.get("content-encoding")).toBe("gzip");
       bytes += (await response.arrayBuffer()).byteLength;

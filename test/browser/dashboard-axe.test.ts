@@ -1,0 +1,70 @@
+// Every page of the dashboard is held to axe's rules, light and dark, wide and narrow, filled and empty.
+import axe, { type AxeResults } from "axe-core";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { pageFiles } from "../../aggregator/dashboard/site.ts";
+import { describeInBrowser } from "./browser.ts";
+import { type DashboardScene, openDashboardScene, soon } from "./dashboard-scene.ts";
+
+const paths = pageFiles.map(({ name, path }) => [
+  path,
+  {
+    retention: "?interval=week",
+    funnel: "?steps=signup,purchase&breakdown=country",
+  }[name] ?? "",
+]);
+
+describeInBrowser("the dashboard's accessibility", () => {
+  let scene: DashboardScene;
+  beforeAll(async () => {
+    scene = await openDashboardScene();
+  }, 120_000);
+  afterAll(() => scene?.close());
+  afterEach(() => scene.clear());
+
+  /** Faults as lines to read; the page's own policy lets no script in, so axe comes by the debugger. */
+  async function judge(page: Page): Promise<string[]> {
+    await page.evaluate(axe.source);
+    const found = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as AxeResults;
+    return found.violations.flatMap(({ id, help, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html.slice(0, 200)}\n${failureSummary}`),
+    );
+  }
+
+  const settle = (page: Page): Promise<void> =>
+    expect
+      .poll(() => page.locator("[aria-busy=true]:visible, #status[data-state=loading]").count(), soon)
+      .toBe(0);
+
+  it.each(paths)("finds no fault on an empty store: %s", async (path) => {
+    await scene.empty();
+    const page = await scene.open(path!);
+    await settle(page);
+    expect(await judge(page)).toEqual([]);
+  });
+
+  describe("with events", () => {
+    beforeAll(async () => {
+      const day = (number: number): string => new Date(Date.now() - number * 86_400_000).toISOString();
+      const events = Array.from({ length: 90 }, (_, number) => ({
+        at: day(number % 45),
+        type: ["signup", "purchase", "page_view"][number % 3]!,
+        user: `user ${number % 9}`,
+        country: number % 2 === 0 ? "Iceland" : "Chile",
+        ...(number % 3 === 1 ? { revenue: "9.50", currency: number % 2 === 0 ? "EUR" : "USD" } : {}),
+      }));
+      await scene.filled.addEvents(events);
+    });
+
+    it.each(paths)("finds no fault, light or dark, wide or narrow: %s", async (path, query) => {
+      const page = await scene.open(`${path}${query}`, { colorScheme: "light" });
+      await settle(page);
+      for (const summary of await page.locator("#main summary").all()) await summary.click();
+      expect(await judge(page)).toEqual([]);
+      await page.emulateMedia({ colorScheme: "dark" });
+      await page.setViewportSize({ width: 390, height: 800 });
+      expect(await judge(page)).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    });
+  });
+});
