@@ -1,6 +1,5 @@
-// How far people came along the steps of a funnel, from the sorted times of what they did.
+// The steps of a funnel out of the model: sorted times of what people did.
 import type { TransactionSql } from "postgres";
-import { depths, type Path } from "./funnel-depth.ts";
 import type { Range } from "./range.ts";
 import type { EventsAsked, Fragment, Span } from "./within.ts";
 
@@ -9,102 +8,96 @@ export interface StepsModelled extends Pick<EventsAsked, "project" | "users"> {
   steps: readonly string[];
 }
 
+interface Windowed extends Pick<EventsAsked, "users"> {
+  window: number | "session";
+  breakdown?: string | undefined;
+}
+
 /** Whether the model knows the answer: nobody is somebody else in it, it has no sessions, and only times. */
-export function canUseTimes(
-  asked: Pick<EventsAsked, "users"> & { window: number | "session"; breakdown?: string | undefined },
-): boolean {
+export function canUseTimes<Asked extends Windowed>(asked: Asked): asked is Asked & { window: number } {
   return asked.users !== "linked" && asked.window !== "session" && asked.breakdown === undefined;
 }
 
 /**
- * Rows (project_id, person, kind, tag, depth) as `depths` has them of `stepsWithin`, though less of them: the
- * greatest depth of a person is the same. `person` is a number, `tag` null. The transaction's later statements
- * are to be planned for these rows alone.
+ * Rows (project_id, person, event_time, kind, tag, until) as `stepsWithin` has them, though one for each of
+ * equal events; `person` is a number, `tag` null.
  */
-export async function depthsModelled(
+export function stepsOfTimes(
   tx: TransactionSql,
   asked: StepsModelled,
   range: Range,
-  path: Path,
+  types: readonly string[],
   windowMs: number,
-): Promise<{ rows: Fragment }> {
-  const looked = { months: monthsOf(range), windowMs };
-  if (path.entry === "first" && path.order === "any") {
-    // How many people come to a step is not known beforehand. Few are thought to, and each of them would be
-    // looked up alone, or sorted with all of their times.
-    await tx`select set_config('enable_nestloop', 'off', true), set_config('enable_sort', 'off', true)`;
-    return { rows: firstWays(tx, asked, range, looked) };
-  }
-  return { rows: depths(tx, allSteps(tx, asked, range, looked), path) };
+): Fragment {
+  return tx`
+    select project_id, number as person, moment as event_time, null::text as tag,
+      moment + interval '1 millisecond' * ${windowMs}::float8 as until,
+      array_position(${[...types]}::text[], type) as kind
+    from (${rowsOf(tx, asked, types, monthsOf(range))}) as rows
+    cross join unnest(times) as moment
+    where moment >= ${momentOf(tx, range.from)} and moment < ${momentOf(tx, range.to)}`;
 }
 
-interface Looked {
-  months: readonly string[];
-  windowMs: number;
-}
-
-// From a person's first step 1 on, each step is the first time behind the one before: there is no better way.
-function firstWays(
+/**
+ * How many people took each of the steps from their first step 1 on, in any order. Each step is the first
+ * time behind the one before: there is no better way.
+ */
+export async function countFirstWays(
   tx: TransactionSql,
   asked: StepsModelled,
-  span: Span,
-  { months, windowMs }: Looked,
-): Fragment {
+  range: Range,
+  windowMs: number,
+): Promise<number[]> {
+  const months = monthsOf(range);
   const [first, ...later] = asked.steps.map((type) => rowsOf(tx, asked, [type], months));
-  const window = tx`interval '1 millisecond' * ${windowMs}::float8`;
-  const links = later.map(
-    (rows, at) => tx`
-      , ${tx(`step_${at + 2}`)} as (
-        select project_id, number, min(until) as until, min(next) as moment
-        from (
-          select project_id, number, until, times[width_bucket(moment, times) + 1] as next
-          from ${tx(`step_${at + 1}`)}
-          join (${rows}) as rows using (project_id, number)
-          offset 0
-        ) as found
-        group by project_id, number
-        having min(next) <= min(until)
-      )`,
-  );
-  const reached = asked.steps.map(
+  const counts = asked.steps.map(
     (_, at) => tx`
       ${at === 0 ? tx`` : tx`union all`}
-      select project_id, number as person, 1 as kind, null::text as tag, ${at + 1}::int as depth
-      from ${tx(`step_${at + 1}`)}`,
+      select ${at}::int as place, count(*)::float8 as users from ${tx(`step_${at + 1}`)}`,
   );
+  // How many people come to a step is not known beforehand. Few are thought to, and each of them would be
+  // looked up alone, or sorted with all of their times.
+  await tx`select set_config('enable_nestloop', 'off', true), set_config('enable_sort', 'off', true)`;
+  const rows = await tx<{ place: number; users: number }[]>`
+    with ${firstStep(tx, first!, range, windowMs)}
+    ${later.map((each, at) => nextStep(tx, each, at + 1))}
+    ${counts}`;
+  const users = new Array<number>(asked.steps.length).fill(0);
+  for (const row of rows) users[row.place] = row.users;
+  return users;
+}
+
+function firstStep(tx: TransactionSql, rows: Fragment, { from, to }: Span, windowMs: number): Fragment {
   return tx`
-    with step_1 as (
-      select project_id, number, least(moment + ${window}, ${momentOf(tx, span.to - 1)}) as until, moment
+    step_1 as (
+      select project_id, number, moment,
+        least(moment + interval '1 millisecond' * ${windowMs}::float8, ${momentOf(tx, to - 1)}) as until
       from (
         select project_id, number,
           min(case
-            when times[1] >= ${momentOf(tx, span.from)} then times[1]
-            else times[width_bucket(${momentOf(tx, span.from - 1)}, times) + 1]
+            when times[1] >= ${momentOf(tx, from)} then times[1]
+            else times[width_bucket(${momentOf(tx, from - 1)}, times) + 1]
           end) as moment
-        from (${first!}) as rows
+        from (${rows}) as rows
         group by project_id, number
       ) as begun
-      where moment < ${momentOf(tx, span.to)}
-    )
-    ${links}
-    ${reached}`;
+      where moment < ${momentOf(tx, to)}
+    )`;
 }
 
-// Every step of the span, one row each; equal ones are no step of one another.
-function allSteps(
-  tx: TransactionSql,
-  asked: StepsModelled,
-  span: Span,
-  { months, windowMs }: Looked,
-): Fragment {
-  const types = [...new Set(asked.steps)];
-  const window = tx`interval '1 millisecond' * ${windowMs}::float8`;
+function nextStep(tx: TransactionSql, rows: Fragment, before: number): Fragment {
   return tx`
-    select project_id, number as person, moment as event_time, null::text as tag, moment + ${window} as until,
-      array_position(${types}::text[], type) as kind
-    from (${rowsOf(tx, asked, types, months)}) as rows
-    cross join unnest(times) as moment
-    where moment >= ${momentOf(tx, span.from)} and moment < ${momentOf(tx, span.to)}`;
+    , ${tx(`step_${before + 1}`)} as (
+      select project_id, number, min(until) as until, min(next) as moment
+      from (
+        select project_id, number, until, times[width_bucket(moment, times) + 1] as next
+        from ${tx(`step_${before}`)}
+        join (${rows}) as rows using (project_id, number)
+        offset 0
+      ) as found
+      group by project_id, number
+      having min(next) <= min(until)
+    )`;
 }
 
 function rowsOf(

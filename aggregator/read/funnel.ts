@@ -3,7 +3,7 @@ import type { TransactionSql } from "postgres";
 import { z } from "zod";
 import { brokenDown, breakdown as kinds, tagValue } from "./breakdown.ts";
 import { depths, type Path } from "./funnel-depth.ts";
-import { canUseTimes, depthsModelled } from "./funnel-modelled.ts";
+import { canUseTimes, countFirstWays, stepsOfTimes } from "./funnel-modelled.ts";
 import { eventParameters, typeList } from "./parameters.ts";
 import { type AnswerRow, defineQuestion, rowLimit } from "./question.ts";
 import type { Range } from "./range.ts";
@@ -62,8 +62,11 @@ export const funnel = defineQuestion({
   ask: async (tx, asked, range) => {
     const types = [...new Set(asked.steps)];
     const path: Path = { ...asked, kinds: asked.steps.map((type) => types.indexOf(type) + 1) };
-    const { rows } = await rowsOf(tx, asked, range, path);
-    const reached = await countReached(tx, rows, path);
+    if (canUseTimes(asked) && asked.entry === "first" && asked.order === "any") {
+      const users = await countFirstWays(tx, asked, range, asked.window);
+      return asked.steps.map((type, at) => ({ step: at + 1, type, users: users[at]! }));
+    }
+    const reached = await countReached(tx, depths(tx, stepsOf(tx, asked, range, types), path), path);
     return inRows(reached, asked.steps, asked.breakdown !== undefined);
   },
 });
@@ -73,18 +76,10 @@ interface FunnelAsked extends StepsAsked {
   window: number | "session";
 }
 
-// A fragment that is awaited would be run, so that it lies in an object.
-async function rowsOf(
-  tx: TransactionSql,
-  asked: FunnelAsked,
-  range: Range,
-  path: Path,
-): Promise<{ rows: Fragment }> {
-  const types = [...new Set(asked.steps)];
-  const { window } = asked;
-  if (window === "session") return { rows: depths(tx, stepsOfSessions(tx, asked, range, types), path) };
-  if (canUseTimes(asked)) return depthsModelled(tx, asked, range, path, window);
-  return { rows: depths(tx, stepsWithin(tx, asked, range, types, window), path) };
+function stepsOf(tx: TransactionSql, asked: FunnelAsked, range: Range, types: readonly string[]): Fragment {
+  if (asked.window === "session") return stepsOfSessions(tx, asked, range, types);
+  const steps = canUseTimes(asked) ? stepsOfTimes : stepsWithin;
+  return steps(tx, asked, range, types, asked.window);
 }
 
 interface Reached {
