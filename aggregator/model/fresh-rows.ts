@@ -5,6 +5,8 @@ import { freshColumns, type StaleDay } from "./model.ts";
 /** Notes looked through for one step. */
 const notesMax = 1_000;
 
+const dayMs = 24 * 60 * 60_000;
+
 /** Makes the temporary table of this session; a commit empties it. */
 export async function makeFresh(tx: TransactionSql): Promise<void> {
   await tx.unsafe(
@@ -17,43 +19,39 @@ export async function makeFresh(tx: TransactionSql): Promise<void> {
  * loaded from the past. Answers how many events they named; those removed since are not filled in.
  */
 export async function takeFresh(tx: TransactionSql, idsMax: number, only?: StaleDay): Promise<number> {
-  // A note at a time, by the key's index within its day: joined as a whole, the partitions would be read through.
-  const [row] = await tx<[{ taken: number }]>`
-    with taken as (
-      delete from fresh_events
-      where mark in (
-        select mark
+  const notes = await tx<{ day: string; ids: string; count: number }[]>`
+    delete from fresh_events
+    where mark in (
+      select mark
+      from (
+        select mark, sum(cardinality(ids)) over (order by day desc, mark) - cardinality(ids) as before
         from (
-          select mark, sum(cardinality(ids)) over (order by day desc, mark) - cardinality(ids) as before
-          from (
-            select mark, day, ids
-            from fresh_events
-            ${only === undefined ? tx`` : tx`where project_id = ${only.project} and day = ${only.day}`}
-            order by day desc, mark
-            limit ${notesMax}
-          ) as newest
-        ) as counted
-        where before < ${idsMax}
-      )
-      returning day, ids
-    ),
-    filled as (
-      ${fill(
-        tx,
-        tx`
-          taken
-          cross join lateral (
-            select * from events
-            where id = any(taken.ids)
-              and event_time >= taken.day::timestamp at time zone 'UTC'
-              and event_time < (taken.day + 1)::timestamp at time zone 'UTC'
-            offset 0
-          ) as e`,
-      )}
+          select mark, day, ids
+          from fresh_events
+          ${only === undefined ? tx`` : tx`where project_id = ${only.project} and day = ${only.day}`}
+          order by day desc, mark
+          limit ${notesMax}
+        ) as newest
+      ) as counted
+      where before < ${idsMax}
     )
-    select coalesce(sum(cardinality(ids)), 0)::int as taken from taken`;
-  if (row.taken > 0) await nameNew(tx);
-  return row.taken;
+    returning day::text, ids::text, cardinality(ids) as count`;
+  // A day at a time, with bounds the planner knows: else TimescaleDB looks for each id in every chunk.
+  for (const [day, own] of Map.groupBy(notes, (note) => note.day)) {
+    const from = new Date(`${day}T00:00:00Z`);
+    const to = new Date(from.getTime() + dayMs);
+    const ids = `{${own.map((note) => note.ids.slice(1, -1)).join(",")}}`;
+    await fill(
+      tx,
+      tx`(
+        select * from events
+        where id = any(${ids}::uuid[]) and event_time >= ${from} and event_time < ${to}
+        offset 0
+      ) as e`,
+    );
+  }
+  if (notes.length > 0) await nameNew(tx);
+  return notes.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** Fills in all events of a day, and takes the notes of them out. */
