@@ -25,12 +25,13 @@ export async function readPieced(tx: TransactionSql): Promise<Range["stored"]> {
 export function sessionsSource(tx: TransactionSql, asked: EventsAsked, span: Span, readTo: number): Fragment {
   const gap = tx`interval '1 millisecond' * ${sessionGapMs}::int`;
   const pieces = piecesOf(tx, asked, span, readTo);
+  const isAll = asked.users !== "identified";
   // Only what is near a midnight, or of a person with both kinds of ids, can continue another piece.
   const isAlone = tx`
-    started_at >= day_began + ${gap}
-    and ended_at < day_began + interval '24 hours' - ${gap}
-    ${asked.users === "identified" ? tx`` : tx`and (project_id, number) not in (${withBothKinds(tx, pieces)})`}`;
+    date_bin('24 hours', started_at - ${gap}, 'epoch') = date_bin('24 hours', ended_at + ${gap}, 'epoch')
+    ${isAll ? tx`and (project_id, number) not in (select project_id, number from both_kinds)` : tx``}`;
   return tx`
+    ${isAll ? tx`with both_kinds as materialized (${withBothKinds(tx, pieces)})` : tx``}
     select project_id, number, started_at, ended_at, events
     from (
       select project_id, number, started_at, ended_at, events
@@ -39,19 +40,16 @@ export function sessionsSource(tx: TransactionSql, asked: EventsAsked, span: Spa
       union all
       select project_id, number, min(started_at), max(ended_at), sum(events)
       from (
-        select *, count(*) filter (where is_new) over (
-            partition by project_id, number order by started_at, ended_at rows unbounded preceding
-          ) as place
+        select *, count(*) filter (where is_new) over own as place
         from (
-          select *, started_at - max(ended_at) over (
-              partition by project_id, number order by started_at, ended_at
-              rows between unbounded preceding and 1 preceding
-            ) > ${gap} as is_new
+          select *, started_at - max(ended_at) over (own rows between unbounded preceding and 1 preceding) > ${gap} as is_new
           from (${pieces}) as pieces
           where not (${isAlone})
+          window own as (partition by number, project_id order by started_at, ended_at)
         ) as begun
+        window own as (partition by number, project_id order by started_at, ended_at rows unbounded preceding)
       ) as placed
-      group by project_id, number, place
+      group by number, place, project_id
     ) as sessions
     where started_at >= to_timestamp(${span.from}::float8 / 1000)
       and started_at < to_timestamp(${span.to}::float8 / 1000)`;
@@ -60,8 +58,7 @@ export function sessionsSource(tx: TransactionSql, asked: EventsAsked, span: Spa
 // What begins in the span can only continue what ended less than a gap before it, on the same or the last day.
 function piecesOf(tx: TransactionSql, asked: EventsAsked, span: Span, readTo: number): Fragment {
   return tx`
-    select project_id, number, is_identified, started_at, ended_at, events,
-      day::timestamp at time zone 'UTC' as day_began
+    select project_id, number, is_identified, started_at, ended_at, events
     from person_sessions
     where day >= (to_timestamp(${span.from - sessionGapMs}::float8 / 1000) at time zone 'UTC')::date
       and day <= (to_timestamp(${readTo}::float8 / 1000) at time zone 'UTC')::date
@@ -73,8 +70,8 @@ function piecesOf(tx: TransactionSql, asked: EventsAsked, span: Span, readTo: nu
 // A text that was sent as user_id and as anonymous_id.
 function withBothKinds(tx: TransactionSql, pieces: Fragment): Fragment {
   return tx`
-    select project_id, number
+    select distinct project_id, number
     from (${pieces}) as pieces
-    group by 1, 2
-    having bool_or(is_identified) and not bool_and(is_identified)`;
+    where not is_identified
+      and (project_id, number) in (select project_id, number from (${pieces}) as pieces where is_identified)`;
 }

@@ -84,8 +84,8 @@ async function countSessions(
 ): Promise<Counted[]> {
   const figures = tx`
     count(*)::float8 as sessions,
-    coalesce(sum(extract(epoch from ended - event_time) * 1000), 0)::float8 as lasted_ms,
-    coalesce(max(extract(epoch from ended) * 1000), -1)::float8 as newest_ms`;
+    coalesce(extract(epoch from sum(ended - event_time)) * 1000, 0)::float8 as lasted_ms,
+    coalesce(extract(epoch from max(ended)) * 1000, -1)::float8 as newest_ms`;
   if (interval === "total") {
     return tx<Counted[]>`select null as bucket, ${figures} from (${rows}) as begun`;
   }
