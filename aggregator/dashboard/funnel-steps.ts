@@ -1,7 +1,7 @@
 // The funnel builder: an ordered list of steps, each a type, to be added, moved and removed by keyboard too.
 import { make, write } from "./element.ts";
 
-const stepsMin = 2;
+export const stepsMin = 2;
 const stepsMax = 10;
 
 /** Fills `place`; `changed` is told the steps that have a type. */

@@ -5,9 +5,10 @@ import { knownTypes } from "./controls.ts";
 import { createScroll } from "./data-table.ts";
 import { find } from "./element.ts";
 import { createBars, type Step } from "./funnel-bars.ts";
-import { createSteps } from "./funnel-steps.ts";
+import { createSteps, stepsMin } from "./funnel-steps.ts";
 import { splits } from "./groups.ts";
 import { type QuestionPage, tellEmpty } from "./question-page.ts";
+import type { View } from "./view.ts";
 
 const choices = [
   {
@@ -55,19 +56,32 @@ export const funnelPage: QuestionPage = {
     );
     const card = createCard(find("answer"), "People by step");
     card.sum("");
-    let known: readonly string[] | undefined;
+    let known: { project: string; types: Promise<string[]> } | undefined;
+    const typesOf = (view: View): Promise<string[]> => {
+      if (known?.project !== view.project) known = { project: view.project, types: knownTypes(view) };
+      const { types } = known;
+      // Where there were none yet, or none could be told, they are asked for again.
+      const forget = (): void => {
+        known = undefined;
+      };
+      types.then((names) => names.length === 0 && forget(), forget);
+      return types;
+    };
     return {
       cards: [card],
       async load(asked, signal) {
-        known ??= await knownTypes(asked.view);
         const chosen = (asked.view.own["steps"] ?? "").split(",").filter((type) => type !== "");
-        steps.show(chosen, known);
-        if (chosen.length < 2) {
+        const offered = typesOf(asked.view).then((types) => {
+          if (!signal.aborted) steps.show(chosen, types);
+          return types;
+        });
+        if (chosen.length < stepsMin) {
+          const isEmpty = (await offered).length === 0;
           card.tell({
             kind: "empty",
-            title: known.length === 0 ? "No events yet" : "Choose at least two steps",
+            title: isEmpty ? "No events yet" : "Choose at least two steps",
             text: "A funnel follows people from one type of event to the next.",
-            ...(known.length === 0 ? { command: "./weir import events.ndjson" } : {}),
+            ...(isEmpty ? { command: "./weir import events.ndjson" } : {}),
           });
           return undefined;
         }
@@ -77,7 +91,7 @@ export const funnelPage: QuestionPage = {
         if (own["breakdown"] === "") delete own["breakdown"];
         const query = { ...asked.shared, ...own, steps: chosen.join(",") };
         card.link("funnel", query);
-        const { data, meta } = await ask("funnel", query, signal);
+        const [{ data, meta }] = await Promise.all([ask("funnel", query, signal), offered]);
         if (signal.aborted) return undefined;
         const rows = data as readonly unknown[] as readonly Step[];
         if (!rows.some(({ users }) => users > 0)) {

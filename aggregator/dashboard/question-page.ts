@@ -67,12 +67,13 @@ export function runPage(page: QuestionPage): void {
     return { view, range, interval, ...span, shared };
   }
 
-  async function load(): Promise<void> {
+  /** Where nobody chose anything, what is shown is not made pale while it is asked for again. */
+  async function load(isQuiet = false): Promise<void> {
     loading?.abort();
     clearTimeout(timer);
     const mine = new AbortController();
     loading = mine;
-    for (const card of built.cards) card.busy();
+    if (!isQuiet) for (const card of built.cards) card.busy();
     const began = performance.now();
     try {
       if (watermark === undefined) await look(mine.signal);
@@ -81,16 +82,17 @@ export function runPage(page: QuestionPage): void {
       const meta = await built.load(asked, mine.signal);
       if (mine.signal.aborted) return;
       setStatus("live", "Live");
-      if (meta === undefined) return;
-      watermark = meta.watermark;
-      const { zone } = asked.view;
-      write(find("as-of"), `As of ${formatMoment(meta.as_of, zone)} ${zone}`);
+      if (meta !== undefined) {
+        watermark = meta.watermark;
+        const { zone } = asked.view;
+        write(find("as-of"), `As of ${formatMoment(meta.as_of, zone)} ${zone}`);
+      }
     } catch (error) {
       if (mine.signal.aborted) return;
       fail(error);
     }
     const restMs = Math.max(refreshMs, restFactor * (performance.now() - began));
-    timer = setTimeout(() => (document.hidden ? undefined : void load()), restMs);
+    timer = setTimeout(() => (document.hidden ? undefined : void load(true)), restMs);
   }
 
   // The end of what is stored decides which span is shown first; the projects are asked for beside it.
@@ -123,7 +125,7 @@ export function runPage(page: QuestionPage): void {
 
   takeToken(() => void load());
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) void load();
+    if (!document.hidden) void load(true);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => built.redraw?.());
   void load();
