@@ -7,6 +7,9 @@ import { type ComparedTable, compareSums, sumTables } from "./checksum.ts";
 import { inSnapshot, ReplayError } from "./snapshot.ts";
 import { copyTable, listTables, type Table } from "./tables.ts";
 
+/** What a migration fills: the rows of the source stand in their place. */
+const filledByMigrations: ReadonlySet<string> = new Set(["active_types"]);
+
 /**
  * Copies `from` into `into`, all of it in one snapshot and one transaction: it is there whole or not at
  * all, and who was stopped in the middle starts over. Rejects with `target_not_empty` where `into` has
@@ -37,6 +40,7 @@ async function copyAll(
     if (missing !== undefined) {
       throw new ReplayError("source_unknown", `the target does not know ${missing} of ${table.name}`);
     }
+    if (filledByMigrations.has(table.name)) await target.unsafe(`delete from ${table.name}`);
     const [row] = await target.unsafe(`select exists (select 1 from ${table.name}) as filled`);
     if (row?.["filled"] === true) {
       throw new ReplayError("target_not_empty", `${table.name} of the target has rows already`);
