@@ -55,7 +55,7 @@ describe("a load against the edge", () => {
   it("with late and bad events stores the late ones and keeps the bad ones apart", async () => {
     const shares = { late: 0.2, bad: 0.1, duplicate: 0.3 };
     const sent = await load("synthetic", { ...shares, seconds: 1, rate: 3000, batch: 50 });
-    expect(sent.bad).toBeGreaterThan(100);
+    expect(sent.bad).toBeGreaterThan(0);
     const found = await verifyLoad(log("synthetic"), weir.verifyDeps("synthetic"));
     expect(found).toMatchObject({
       quarantined: sent.bad,
