@@ -6,7 +6,7 @@ import { problemResponse, toProblem, WeirError } from "../shared/problem.ts";
 import { type Accept, type AcceptDeps, createAccept } from "./accept.ts";
 import { beaconResponse } from "./beacon/serve.ts";
 import { createReadBody } from "./body.ts";
-import type { EdgeBindings } from "./client.ts";
+import type { ClientFacts, EdgeBindings } from "./client.ts";
 import { crossOrigin, type OriginVariables } from "./cross-origin.ts";
 import type { Asked, Door, Intake } from "./dialect/door.ts";
 import { doors as allDoors } from "./dialect/doors.ts";
@@ -116,7 +116,7 @@ export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
         receivedAt,
         requestId,
         traceparent: traceparentOf(request.headers.get("traceparent")),
-        client: context.env?.client ?? {},
+        client: clientOf(context, decoded.isPlaceless),
         optsOut: optsOut(request.headers),
       });
       if (intake.afterwards !== undefined) outlive(context, intake.afterwards(asked));
@@ -135,6 +135,11 @@ export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
       deps.meter.record("weir.edge.request.duration", seconds, { "weir.code": code });
     }
   }
+}
+
+function clientOf({ env }: EdgeContext, isPlaceless = false): ClientFacts {
+  const { ip: _, country: _1, city: _2, ...rest } = env?.client ?? {};
+  return isPlaceless ? rest : (env?.client ?? {});
 }
 
 function outlive(context: EdgeContext, work: Promise<void>): void {

@@ -13,6 +13,8 @@ export interface Decoded extends Events {
   /** When the client says it sent the request, epoch ms. */
   sentAt: number | undefined;
   writeKey: string | undefined;
+  /** The client asks that nothing be kept of where it is: neither its address nor what a platform made of that. */
+  isPlaceless?: boolean;
   /** A public name that stands for a key where the client sends none: an app id, a website id or a domain. */
   alias?: string | undefined;
 }

@@ -21,22 +21,24 @@ export interface PosthogOutside {
 export const slashed = (path: string): string[] => [path, `${path}/`];
 
 export function posthogDoor({ asides = emptyAnswers, afterwards }: PosthogOutside = {}): Door {
-  const paths = ["/e", "/batch", "/capture", "/i/v0/e"].flatMap(slashed);
-  const intakes = paths.map(
-    (path): Intake => ({
-      method: "POST",
+  const intakeOf =
+    (method: Intake["method"]) =>
+    (path: string): Intake => ({
+      method,
       path,
       read,
       answer: () => Response.json({ status: "Ok" }),
       refuse,
       ...(afterwards === undefined ? {} : { afterwards }),
-    }),
-  );
-  return { dialect: posthog, intakes, asides };
+    });
+  const posts = ["/e", "/batch", "/capture", "/i/v0/e"].flatMap(slashed).map(intakeOf("POST"));
+  const pixels = ["/e", "/capture"].flatMap(slashed).map(intakeOf("GET"));
+  return { dialect: posthog, intakes: [...posts, ...pixels], asides };
 }
 
-function read({ url, body }: Asked): Decoded {
-  const { members, ...read } = decodeJson(textOf(body), "batch", clientEventsMax);
+function read({ request, url, body }: Asked): Decoded {
+  const text = request.method === "GET" ? dataOf(url.searchParams) : textOf(body);
+  const { members, ...read } = decodeJson(text, "batch", clientEventsMax);
   // A request is one project's, as it is to PostHog.
   const [key = keyOf(Object.fromEntries(url.searchParams)), other] = new Set(
     [members, ...read.events].map(keyOf).filter((found) => found !== undefined),
@@ -67,8 +69,11 @@ function timeOf(value: unknown): number | undefined {
 // JSON; or a form whose `data` is JSON, or that in base64, for which a form may have turned `+` into a space.
 function textOf(body: Uint8Array): string {
   const text = readUtf8(body);
-  if (!text.startsWith("data=")) return text;
-  const value = (new URLSearchParams(text).get("data") ?? "").trim();
+  return text.startsWith("data=") ? dataOf(new URLSearchParams(text)) : text;
+}
+
+function dataOf(form: URLSearchParams): string {
+  const value = (form.get("data") ?? "").trim();
   return /^[[{]/.test(value) ? value : readUtf8(fromBase64(value.replaceAll(" ", "+")));
 }
 

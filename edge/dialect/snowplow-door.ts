@@ -3,6 +3,7 @@ import { clientEventsMax } from "../../shared/limits.ts";
 import { problemResponse, problems, toProblem } from "../../shared/problem.ts";
 import type { Decoded } from "../decode.ts";
 import { decodeJson, readUtf8 } from "../decode-json.ts";
+import { isRecord } from "../schema.ts";
 import { namedBy } from "./alias.ts";
 import type { Asked, Door } from "./door.ts";
 import { snowplow } from "./snowplow.ts";
@@ -14,7 +15,8 @@ export const snowplowDoor: Door = {
     {
       method: "POST",
       path: "/com.snowplowanalytics.snowplow/tp2",
-      read: ({ body }) => namedBy(decodeJson(readUtf8(body), "data", clientEventsMax), appIdOf),
+      read: ({ body, request }) =>
+        anonymised(namedBy(decodeJson(readUtf8(body), "data", clientEventsMax), appIdOf), request),
       answer: () => new Response("ok", { headers: { "content-type": "text/plain; charset=utf-8" } }),
       refuse,
     },
@@ -29,9 +31,20 @@ export const snowplowDoor: Door = {
 };
 
 // A query is an event whose values are all texts, and is kept as that event should it be refused.
-function readPixel({ url }: Asked): Decoded {
+function readPixel({ url, request }: Asked): Decoded {
   const event = JSON.stringify(Object.fromEntries(url.searchParams));
-  return namedBy(decodeJson(event, undefined, 1), appIdOf);
+  return anonymised(namedBy(decodeJson(event, undefined, 1), appIdOf), request);
+}
+
+// `SP-Anonymous: *` is the tracker's anonymous tracking: no address, and no id that a network gave its user.
+function anonymised(decoded: Decoded, { headers }: Request): Decoded {
+  if (headers.get("sp-anonymous") !== "*") return decoded;
+  const events = decoded.events.map((event) => {
+    if (!isRecord(event)) return event;
+    const { nuid: _, tnuid: _1, ip: _2, ...rest } = event;
+    return rest;
+  });
+  return { ...decoded, events, isPlaceless: true };
 }
 
 const appIdOf = ({ aid }: Readonly<Record<string, unknown>>): unknown => aid;

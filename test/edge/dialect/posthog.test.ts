@@ -225,6 +225,20 @@ describe("a request of PostHog's comes in", () => {
     expect(events).toMatchObject([{ eventId: "p-1", type: "bought", userId: "ada" }]);
   });
 
+  it.each(["/e/", "/capture"])("as a pixel's query, by GET at %s", async (path) => {
+    const edge = await testEdge();
+    for (const query of [encoded(event), `data=${encodeURIComponent(json(event))}`]) {
+      const response = await edge.app.request(`${path}?${query}&_=${now - 70}`);
+      expect([response.status, await response.json()]).toEqual([200, { status: "Ok" }]);
+    }
+    const events = edge.collector.batches.flatMap(bodiesOf);
+    const same = { eventId: "p-1", type: "bought", userId: "ada", clockOffsetMs: 70 };
+    expect(events).toMatchObject([same, same]);
+    for (const query of ["", "?data=", "?data=%25"]) {
+      expect((await edge.app.request(path + query)).status).toBe(400);
+    }
+  });
+
   it.each([
     ["/batch/", { sent_at: new Date(now - 70).toISOString() }],
     [`/batch/?_=${now - 70}`, {}],

@@ -8,6 +8,7 @@ import {
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fixedKeys } from "../../../edge/keys.ts";
+import type { EventFields } from "../../../shared/event/event.ts";
 import { policyShape } from "../../../shared/event/policy.ts";
 import { aliasText } from "../../../shared/event/write-key.ts";
 import { WeirError } from "../../../shared/problem.ts";
@@ -71,6 +72,35 @@ const parsed = (stored: unknown) => {
   const { payload, context } = stored as { payload: string; context: string };
   return { payload: JSON.parse(payload) as unknown, context: JSON.parse(context) as Record<string, unknown> };
 };
+
+describe("anonymous tracking", () => {
+  const client = { ip: "203.0.113.7", country: "DE", city: "Köln", device: "mobile" };
+  const ask = async (anonymous: Record<string, string>, isPixel: boolean) => {
+    const policies = { shop: policyShape.parse({ ip: "keep", takes_client_context: true }) };
+    const keys = fixedKeys([await keyOf(aliasText(appId))], policies);
+    const edge = await testEdge({ keys });
+    const { duid: _, ...event } = { ...base, e: "pv", nuid: "n1", ip: "198.51.100.4" };
+    const body = JSON.stringify({ data: [event] });
+    const init = isPixel ? { headers: anonymous } : { method: "POST", headers: anonymous, body };
+    const response = await edge.app.request(isPixel ? `/i?${new URLSearchParams(event)}` : path, init, {
+      client,
+    });
+    expect(response.status).toBe(200);
+    return edge.collector.batches.flatMap(bodiesOf)[0] as EventFields;
+  };
+
+  it.each([true, false])("keeps no address, place or network's id, by pixel: %s", async (isPixel) => {
+    const found = await ask({ "sp-anonymous": "*" }, isPixel);
+    expect(found).toMatchObject({ anonymousId: null, country: null, city: null, device: "mobile" });
+    expect(found.context).not.toMatch(/203|198\.51|n1/);
+  });
+
+  it.each([true, false])("is asked for by its header alone, by pixel: %s", async (isPixel) => {
+    const found = await ask({}, isPixel);
+    expect(found).toMatchObject({ anonymousId: "n1", device: "mobile" });
+    expect(JSON.parse(found.context)).toMatchObject({ ip: "198.51.100.4" });
+  });
+});
 
 describe("a tracker's event", () => {
   it("is found by its app id alone, and has its ids, times and the rest in their places", async () => {
