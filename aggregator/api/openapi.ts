@@ -17,7 +17,7 @@ const meta = {
   properties: {
     from: { type: ["string", "null"], format: "date-time", description: "First moment, inclusive" },
     to: { type: ["string", "null"], format: "date-time", description: "Last moment, exclusive" },
-    as_of: { ...time, description: "Time of the snapshot the answer was read from" },
+    as_of: { ...time, description: "What was stored before this is in the answer" },
     watermark: { type: ["string", "null"], format: "date-time", description: "Greatest stored event_time" },
   },
 };
