@@ -59,6 +59,9 @@ export function createSelect(
   };
 }
 
+/** What is left free between the list of a menu and the edge of the page. */
+const edgePx = 14;
+
 /** Ticks behind a button; `load` is asked for the names when it is first opened. */
 export function createMenu(
   all: string,
@@ -88,7 +91,12 @@ export function createMenu(
   }
 
   element.addEventListener("toggle", async () => {
-    if (!element.open || isLoaded) return;
+    if (!element.open) return;
+    // Near the right edge the list opens to the left.
+    list.style.left = "0";
+    const over = list.getBoundingClientRect().right - document.documentElement.clientWidth + edgePx;
+    list.style.left = `${-Math.max(0, over)}px`;
+    if (isLoaded) return;
     isLoaded = true;
     list.replaceChildren(make("p", "under", "Loading"));
     known = await load().catch(() => {
