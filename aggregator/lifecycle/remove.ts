@@ -155,7 +155,7 @@ async function removeSome(
           select 1 from row_removals where project_id = ${project} and day = ${day} and reason = 'expired'
         )
       limit 1
-      on conflict (project_id, day) do update set marked_at = now()
+      on conflict (project_id, day) do update set marked_at = stale_days.marked_at
     ),
     touched as (${touchStreams(store, project, store.sql`select stream_id from gone`)}),
     kept_out as (
