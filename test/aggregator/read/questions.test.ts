@@ -197,10 +197,10 @@ const cases: [title: string, name: string, query: Record<string, string>, rows: 
     [["2026-10-25", "page_view", 1]],
   ],
   [
-    "answers nobody where events name nobody",
+    "answers no day on which events name nobody",
     "active-users",
     { from: "2026-06-15", to: "2026-06-15" },
-    [["2026-06-15", 0]],
+    [],
   ],
   [
     "keeps events without a user_id from those of identified people",
