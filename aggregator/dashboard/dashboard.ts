@@ -4,6 +4,7 @@ import { funnelPage } from "./funnel.ts";
 import { type QuestionPage, runPage } from "./question-page.ts";
 import { retentionPage } from "./retention.ts";
 import { revenuePage } from "./revenue.ts";
+import { segmentsPage } from "./segments.ts";
 import { sessionsPage } from "./sessions.ts";
 
 const pages: Readonly<Record<string, QuestionPage>> = {
@@ -12,6 +13,7 @@ const pages: Readonly<Record<string, QuestionPage>> = {
   funnel: funnelPage,
   revenue: revenuePage,
   sessions: sessionsPage,
+  segments: segmentsPage,
 };
 
 const page = pages[document.body.dataset["page"] ?? ""];

@@ -27,6 +27,7 @@ export const pageFiles: readonly PageFile[] = [
   asQuestion("funnel", "Funnel"),
   asQuestion("revenue", "Revenue"),
   asQuestion("sessions", "Sessions"),
+  asQuestion("segments", "Segments"),
   {
     name: "quarantine",
     path: "/quarantine",

@@ -7,7 +7,7 @@ const datePattern = /^\d{4}-\d\d-\d\d$/;
 const listMax = 100;
 
 /** Text PostgreSQL can hold: no U+0000, no half of a surrogate pair. */
-const identifier = z
+export const identifier: z.ZodString = z
   .string()
   .min(1)
   .max(identifierLengthMax)

@@ -7,6 +7,7 @@ import type { Question } from "./question.ts";
 import { retention } from "./retention.ts";
 import { revenue } from "./revenue.ts";
 import { schemas } from "./schemas.ts";
+import { segments } from "./segments.ts";
 import { sessions } from "./sessions.ts";
 
 export const questions: readonly Question[] = [
@@ -16,6 +17,7 @@ export const questions: readonly Question[] = [
   sessions,
   retention,
   funnel,
+  segments,
   newest,
   schemas,
 ];

@@ -104,6 +104,18 @@ describeInBrowser("a page of one question", () => {
     expect(search(page)).toContain("users=identified&breakdown=country&show=users");
   });
 
+  it("puts segments in order, by what is chosen", async () => {
+    const page = await scene.open(`/segments?${span}`);
+    await page.locator("#answer table").waitFor();
+    const names = async (): Promise<string[]> => (await cells(page, "#answer table")).map(([name]) => name!);
+    await expect.poll(names, soon).toContain("Chile");
+    await page.getByRole("combobox", { name: "By", exact: true }).selectOption("type");
+    await expect.poll(names, soon).toContain("refund");
+    expect(search(page)).toContain("by=type");
+    const rows = await cells(page, "#answer table");
+    expect(rows.find(([name]) => name === "signup")?.[3]).toBe("2");
+  });
+
   it("builds a funnel step by step, by the keyboard alone", async () => {
     const page = await scene.open(`/funnel?${span}`);
     await page.getByText("Choose at least two steps").waitFor();
@@ -158,7 +170,7 @@ describeInBrowser("a page of one question", () => {
     expect(await page.locator("nav [aria-current=page]").innerText()).toBe("Active users");
   });
 
-  it.each(["active-users", "retention", "funnel", "revenue", "sessions"])(
+  it.each(["active-users", "retention", "funnel", "revenue", "sessions", "segments"])(
     "tells on an empty store what to do first: %s",
     async (name) => {
       await scene.empty();

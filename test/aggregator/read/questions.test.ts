@@ -241,6 +241,39 @@ const cases: [title: string, name: string, query: Record<string, string>, rows: 
     { from: "2026-07-01", to: "2026-07-01", types: "purchase" },
     [["2026-07-01", "EUR", 7.3]],
   ],
+  [
+    "puts the largest segments first, and those who said nothing among them",
+    "segments",
+    { ...july, by: "type" },
+    [
+      ["purchase", 4, 2, 19.99],
+      ["refund", 1, 1, 0],
+    ],
+  ],
+  [
+    "counts people of a segment as who they turned out to be",
+    "segments",
+    { from: "2026-08-10", to: "2026-08-13", project: "links", by: "type", users: "linked", limit: "2" },
+    [
+      ["page_view", 6, 3, 0],
+      ["identify", 2, 1, 0],
+    ],
+  ],
+  [
+    "names countries, and null where events named none",
+    "segments",
+    { from: "2026-10-25", to: "2026-10-26", project: "shop" },
+    [
+      [null, 2, 2, 0],
+      ["Brazil", 1, 1, 0],
+    ],
+  ],
+  [
+    "groups by a property of the payload",
+    "segments",
+    { ...july, by: "property", property: "plan", types: "refund" },
+    [[null, 1, 1, 0]],
+  ],
   ["answers nothing for an unknown project", "events", { ...july, project: "none" }, []],
 ];
 
@@ -364,6 +397,15 @@ describe("a faulty question", () => {
     const error = await refused.catch((fault: Error) => fault);
     for (const word of words) expect((error as Error).message).toContain(word);
   });
+
+  it.each([{ by: ["property"] }, { by: ["city"], property: ["plan"] }])(
+    "that splits by a property names it, and no other does: %j",
+    async (query) => {
+      const segments = questions.find(({ name }) => name === "segments")!;
+      const refused = answer(filled.store.sql, segments, query);
+      await expect(refused).rejects.toMatchObject({ code: "invalid_query" });
+    },
+  );
 });
 
 describe("a store in trouble", () => {
