@@ -3,6 +3,7 @@ import type { PendingQuery, Row } from "postgres";
 import { noteAction } from "../audit.ts";
 import { lockMovedAlone } from "../moved.ts";
 import { forgetRows } from "../quarantine/expire.ts";
+import { unpacking } from "../store/columnstore.ts";
 import type { Store } from "../store/store.ts";
 import { type SubjectKind, subjectHash } from "./bars.ts";
 import { settleStreams, touchStreams } from "./streams.ts";
@@ -32,8 +33,7 @@ export interface Removed {
 }
 
 const dayMs = 86_400_000;
-const rowsAtOnce = 5_000;
-const keptAtOnce = 500;
+const [rowsAtOnce, keptAtOnce] = [5_000, 500];
 
 /**
  * Removes a project's events before a time, and has later copies of them counted as `expired`. The bound
@@ -97,7 +97,7 @@ async function awaitWriters(store: Store): Promise<void> {
   await store.sql.begin(lockMovedAlone);
 }
 
-// Day by day, so that each statement looks into one partition or chunk.
+// A day at a time: each statement looks into one partition or chunk.
 async function removeRows(
   store: Store,
   project: string,
@@ -129,7 +129,9 @@ async function removeSome(
   condition: PendingQuery<Row[]>,
 ): Promise<number> {
   const day = new Date(first).toISOString().slice(0, 10);
-  const [row] = await store.sql<[{ removed: number }]>`
+  const [row] = await unpacking(
+    store,
+    (sql) => sql<[{ removed: number }]>`
     with due as (
       select id, event_time from events
       where project_id = ${project} and event_time between ${new Date(first)} and ${new Date(last)} ${condition}
@@ -161,7 +163,8 @@ async function removeSome(
     kept_out as (
       update moved_events set removed_at = now() where id in (select id from gone)
     )
-    select count(*)::int as removed from gone`;
+    select count(*)::int as removed from gone`,
+  );
   return row.removed;
 }
 

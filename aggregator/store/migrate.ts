@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sql, TransactionSql } from "postgres";
 import { reach } from "../../shared/crash-point.ts";
+import { keepColumns } from "./columnstore.ts";
 import { errorText } from "./errors.ts";
 import { type Store, StoreError } from "./store.ts";
 
@@ -44,6 +45,7 @@ export async function migrate(store: Store, options: { folder?: string } = {}): 
       if (await step(session, store.schema, known, migration, variant)) applied.push(migration.name);
     }
     await store.inspect();
+    await keepColumns(store);
     return { applied, current: known.at(-1)?.name ?? "" };
   } finally {
     await session.end({ timeout: 5 });
