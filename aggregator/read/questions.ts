@@ -9,6 +9,7 @@ import { revenue } from "./revenue.ts";
 import { schemas } from "./schemas.ts";
 import { segments } from "./segments.ts";
 import { sessions } from "./sessions.ts";
+import { timeline } from "./timeline.ts";
 
 export const questions: readonly Question[] = [
   activeUsers,
@@ -18,6 +19,7 @@ export const questions: readonly Question[] = [
   retention,
   funnel,
   segments,
+  timeline,
   newest,
   schemas,
 ];
