@@ -12,6 +12,7 @@ import { registerKeys } from "./register-keys.ts";
 import { registerLifecycle } from "./register-lifecycle.ts";
 import { registerProject } from "./register-project.ts";
 import { registerQuarantine } from "./register-quarantine.ts";
+import { registerQuery } from "./register-query.ts";
 import { registerRecompute } from "./register-recompute.ts";
 import { registerReconcile } from "./register-reconcile.ts";
 import { registerReplay } from "./register-replay.ts";
@@ -56,6 +57,7 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
   registerKeys(program, deps);
   registerProject(program, deps);
   registerQuarantine(program, deps);
+  registerQuery(program, deps);
   registerRecompute(program, deps);
   registerReconcile(program, deps);
   registerReplay(program, deps);

@@ -57,7 +57,7 @@ describeWith(["redis", "kafka", "timescale"], "three processes on real services"
         ok: true,
       });
       await foldAll(weir.store);
-      expect(await compareWithFacts(weir.aggregator.url, facts)).toEqual([]);
+      expect(await compareWithFacts(weir.aggregator.url, facts, "retail")).toEqual([]);
       const reconciled = await weir.weir("reconcile", "--json");
       expect(reconciled.code, reconciled.said).toBe(0);
       expect(reconciled.result).toMatchObject({ ok: true, lost: 0, in_flight: 0, stored: facts.rows });
