@@ -13,6 +13,7 @@ import type { Consume } from "./consume.ts";
 import { followLog } from "./follow.ts";
 import { startFolding } from "./ledger/folding.ts";
 import { proofSettings } from "./ledger/spools.ts";
+import { startRetention } from "./lifecycle/retention.ts";
 import { startModelFolding } from "./model/folding.ts";
 import { startRounds } from "./quarantine/automatic.ts";
 import type { Store } from "./store/store.ts";
@@ -28,6 +29,7 @@ export interface AggregatorConfig {
   WEIR_CANARY_SECONDS: number;
   WEIR_FRESHNESS_MAX_SECONDS: number;
   WEIR_QUARANTINE_DAYS: number;
+  WEIR_RETENTION_DAYS: number;
   WEIR_LEDGER_DAYS: number;
 }
 
@@ -90,6 +92,8 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
     ends.push(() => folding.close());
     const models = startModelFolding(start);
     ends.push(() => models.close());
+    const retention = startRetention({ ...start, days: config.WEIR_RETENTION_DAYS });
+    ends.push(() => retention.close());
     logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
     const server = serve(start, consume, reader, freshness);
     ends.push(async () => {

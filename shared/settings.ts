@@ -73,6 +73,7 @@ export const settings = /* @__PURE__ */ (() =>
     WEIR_LEDGER_DAYS: whole(ledgerDays, 8, 36_500),
     WEIR_EDGE_BUFFERS: z.optional(list),
     WEIR_QUARANTINE_DAYS: whole(90, 1, 36_500),
+    WEIR_RETENTION_DAYS: whole(0, 0, 36_500),
     WEIR_TLS_CA: z.optional(z.string()),
     WEIR_API_TOKEN: z.optional(z.string().check(z.minLength(16))),
   }) as const)();
@@ -120,6 +121,7 @@ const purposes: Readonly<Record<SettingName, string>> = {
     "Days a batch stays in the ledger by itself, then as part of its hour; longer than log, spools and resends keep it",
   WEIR_EDGE_BUFFERS:
     "Addresses of edges with a buffer, comma-separated; the proof asks each what it still holds",
+  WEIR_RETENTION_DAYS: "Days an event is kept after it happened; 0: for ever",
   WEIR_QUARANTINE_DAYS: "Days an event stays in quarantine after it was received",
   WEIR_TLS_CA: "PEM of the authority that signed the servers' certificates",
   WEIR_API_TOKEN: "Token of the API and dashboard; needed where they are bound beyond loopback",
