@@ -37,11 +37,21 @@ export function coverRefused(
       const value = one.event.code === "event_malformed" ? undefined : events[index];
       one.original = cover(one.original, value, dialect, shield);
       one.event = masked(one.event, shield);
-      if (one.place !== undefined && maskText(one.place.streamId, kindsOf(shield)) !== one.place.streamId) {
-        one.place = undefined;
-      }
+      one.place &&= coverPlace(one.place, nativeOf(value, dialect), shield);
     }
   }
+}
+
+type Place = NonNullable<KeyedEvent["place"]>;
+
+// As in an event that is taken: a stream named after its person has their pseudonym, one that holds content none.
+function coverPlace(place: Place, native: Native | undefined, shield: Shield): Place | undefined {
+  const { pseudonyms } = shield.redactionFor(
+    [...personNames].map((name) => native?.[name]),
+    personNames,
+  );
+  const streamId = pseudonyms.get(place.streamId) ?? place.streamId;
+  return maskText(streamId, kindsOf(shield)) === streamId ? { ...place, streamId } : undefined;
 }
 
 const isWithoutConsent = (value: unknown, dialect: Dialect, { unconsented }: Shield): boolean =>
@@ -102,7 +112,9 @@ function parsed(original: Uint8Array): unknown {
   return JSON.parse(decoder.decode(original), keepDigits);
 }
 
-function nativeOf(value: unknown, dialect: Dialect): Readonly<Record<string, unknown>> | undefined {
+type Native = Readonly<Record<string, unknown>>;
+
+function nativeOf(value: unknown, dialect: Dialect): Native | undefined {
   if (!isRecord(value)) return undefined;
   const native = dialect.toNative(value);
   return native instanceof EventFault ? undefined : native;

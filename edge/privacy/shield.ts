@@ -105,7 +105,8 @@ function look(event: NativeEvent, written: Written, by: Shield): Shielded | Even
     ? (redact(content, redaction) as typeof content)
     : content;
   const person = (id: string | null | undefined) => (id && redaction.pseudonyms.get(id)) || id;
-  const ids = { user_id: person(event.user_id), anonymous_id: person(event.anonymous_id) };
+  // A client may name a stream or a session after its person.
+  const ids = Object.fromEntries(idNames.map((name) => [name, person(event[name])]));
   const named = { ...event, ...clean, ...ids } as NativeEvent;
   const found = forbiddenIn(named, texts, rules);
   if (found !== undefined) {

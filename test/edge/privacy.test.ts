@@ -197,6 +197,17 @@ describe("what is stored", () => {
     expect(batch().flags[0]! & flag.redacted).toBe(flag.redacted);
   });
 
+  it("holds a person's pseudonym as well where a stream is named after them, refused or not", async () => {
+    const { send, last, batch } = await edge(strict);
+    const numbered = { ...person, stream_id: person.user_id, session_id: person.user_id, seq: 3 };
+    const hidden = pseudonym(person.user_id);
+    await send(numbered);
+    expect(last()).toMatchObject({ streamId: hidden, sessionId: hidden, seq: 3 });
+    await send({ ...numbered, event_id: {} });
+    expect(batch().refusals).toMatchObject([{ code: "invalid_type", place: { streamId: hidden, seq: 3 } }]);
+    expect(JSON.stringify(batch().refusals)).not.toContain(person.user_id);
+  });
+
   it("leaves out ids that hold such content, where no pseudonym stands for them", async () => {
     const { send, last } = await edge({ scan: { action: "mask" } });
     const event = {
