@@ -35,10 +35,13 @@ describe("the API's description", () => {
     get: { parameters: { name: string; required: boolean }[] };
   }
   const paths = describeApi("0", false)["paths"] as Record<string, Described>;
-  it("names the steps of a funnel as the only thing that a question must have", () => {
+  it("names what a question must have: the steps of a funnel, and whose timeline", () => {
     const required = Object.entries(paths).flatMap(([path, { get }]) =>
       (get?.parameters ?? []).filter((one) => one.required).map(({ name }) => `${path} ${name}`),
     );
-    expect(required.filter((one) => !one.startsWith("/v1/quarantine"))).toEqual(["/v1/funnel steps"]);
+    expect(required.filter((one) => !one.startsWith("/v1/quarantine"))).toEqual([
+      "/v1/funnel steps",
+      "/v1/timeline person",
+    ]);
   });
 });
