@@ -80,15 +80,15 @@ export const funnelSql = ({ table }: Engine, steps: readonly string[], windowDay
   const later = steps.slice(1).map(
     (type, at) => `
   s${at + 1} as (
-    select s.user_id as user_id, s.t0 as t0, min(e.t) as t
+    select s.user_id as user_id, s.begun as begun, min(e.t) as reached
     from s${at} s join ${table} e on e.user_id = s.user_id
-    where e.type = '${type}' and e.t > s.t and e.t <= s.t0 + interval ${windowDays} day
-    group by s.user_id, s.t0
+    where e.type = '${type}' and e.t > s.reached and e.t <= s.begun + interval ${windowDays} day
+    group by s.user_id, s.begun
   )`,
   );
   const counts = steps.map((_, at) => `(select count(*) from s${at}) as n${at}`);
   return `
-  with s0 as (select user_id, min(t) as t, min(t) as t0 from ${table} where type = '${steps[0]}' group by user_id),
+  with s0 as (select user_id, min(t) as reached, min(t) as begun from ${table} where type = '${steps[0]}' group by user_id),
   ${later.join(",")}
   select ${counts.join(", ")}`;
 };
