@@ -17,10 +17,12 @@ export interface RetentionOptions {
 
 const dayMs = 86_400_000;
 const everyMsDefault = 600_000;
+/** The end does not wait longer for a round: its steps are whole each by itself, and the next round goes on. */
+const stopMs = 1_000;
 /** Projects of one round; what is left is the next one's. */
 const projectsMax = 1_000;
 
-/** Begins the rounds, the first one a pause after the start; `close` waits for the one under way. */
+/** Begins the rounds, the first one a pause after the start; `close` waits a moment for the one under way. */
 export function startRetention(options: RetentionOptions): { close(): Promise<void> } {
   const { clock, logger, days, everyMs = everyMsDefault } = options;
   const ended = new AbortController();
@@ -28,16 +30,16 @@ export function startRetention(options: RetentionOptions): { close(): Promise<vo
     while (days > 0 && !ended.signal.aborted) {
       await clock.sleep(everyMs, ended.signal);
       if (ended.signal.aborted) return;
-      await retain(options).catch((error: unknown) =>
-        logger.error("retention_failed", { error: errorText(error) }),
-      );
+      await retain(options).catch((error: unknown) => {
+        if (!ended.signal.aborted) logger.error("retention_failed", { error: errorText(error) });
+      });
     }
   };
   const running = run();
   return {
     async close() {
       ended.abort();
-      await running;
+      await Promise.race([running, clock.sleep(stopMs)]);
     },
   };
 }

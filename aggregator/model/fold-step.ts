@@ -1,5 +1,6 @@
 // One step of the read models: what was stored since is folded into all of them, or a day is read anew.
 import type { Sql, TransactionSql } from "postgres";
+import { dayStatementMs } from "../../shared/limits.ts";
 import { makeFresh, takeDay, takeFresh } from "./fresh-rows.ts";
 import type { Model, StaleDay } from "./model.ts";
 
@@ -48,6 +49,8 @@ export async function foldStep(
 
 /** Makes a day's figures of its events again, in a snapshot of the leader's. */
 export async function readAnew(tx: TransactionSql, models: readonly Model[], day: StaleDay): Promise<void> {
+  // A day may have more events than a write's statement has time for; failing, it would be tried for ever.
+  await tx`select set_config('statement_timeout', ${String(dayStatementMs)}, true)`;
   await makeFresh(tx);
   for (const model of models) await model.clear(tx, day);
   await takeDay(tx, day);

@@ -17,8 +17,10 @@ export interface ModelFoldingOptions {
 const idleMs = 250;
 /** The pause behind a failure, and where another aggregator folds. */
 const awayMs = 2_000;
+/** The end waits so long for the step under way; a day that is read anew is given up, and stays to be read. */
+const stopMs = 1_000;
 
-/** Begins to fold; `close` waits for the step under way. */
+/** Begins to fold; `close` waits a moment for the step under way, and gives it up. */
 export function startModelFolding({ store, clock, logger }: ModelFoldingOptions): { close(): Promise<void> } {
   const ended = new AbortController();
   let session: Sql | undefined;
@@ -44,7 +46,9 @@ export function startModelFolding({ store, clock, logger }: ModelFoldingOptions)
   return {
     async close() {
       ended.abort();
-      await running;
+      await Promise.race([running, clock.sleep(stopMs)]);
+      // What is under way ends with its session, uncommitted.
+      void session?.end({ timeout: 0 }).catch(() => {});
     },
   };
 }
