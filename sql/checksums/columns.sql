@@ -10,10 +10,14 @@ where c.relnamespace = current_schema()::regnamespace
   and not c.relispartition
   and c.relname not in (
     'schema_migrations', 'event_columns', 'canaries', 'replays', 'row_restorations', 'row_removals',
+    -- What is told outside, by whoever serves meanwhile.
+    'notices', 'touched_days', 'told_days', 'told_figures',
     -- The read models: made of the events, whenever they are folded.
-    'fresh_events', 'stale_days', 'persons', 'active_bits', 'person_days', 'quarter_counts', 'person_sessions', 'step_times'
+    'fresh_events', 'stale_days', 'persons', 'active_bits', 'person_days', 'quarter_counts', 'person_sessions', 'step_times',
+    'lateness_counts'
   )
   and c.relname || '.' || a.attname not in (
+    'api_tokens.last_used_at',
     'events.stored_at',
     'ledger.stored_at',
     'ledger_retransmissions.noted_at',
