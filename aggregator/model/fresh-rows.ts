@@ -69,7 +69,8 @@ export async function takeDay(tx: TransactionSql, { project, day, from, to }: St
 const fill = (tx: TransactionSql, source: PendingQuery<Row[]>) => tx`
   insert into weir_fresh
   select e.id, e.project_id, e.event_time, p.number, e.user_id is not null, e.type, e.country, e.city, e.device,
-    e.app_version, e.session_id, e.revenue, e.currency, coalesce(e.user_id, e.anonymous_id)
+    e.app_version, e.session_id, e.revenue, e.currency, e.received_at, e.flags,
+    coalesce(e.user_id, e.anonymous_id)
   from ${source}
   left join persons p on p.project_id = e.project_id and p.person = coalesce(e.user_id, e.anonymous_id)`;
 

@@ -43,4 +43,6 @@ export const freshColumns = `
   app_version text,
   session_id text,
   revenue numeric,
-  currency text`;
+  currency text,
+  received_at timestamptz,
+  flags smallint`;

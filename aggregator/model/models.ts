@@ -1,12 +1,20 @@
 // Every read model, in the order in which they are folded.
 import { activeBits } from "./active-bits.ts";
+import { latenessCounts } from "./lateness.ts";
 import type { Model } from "./model.ts";
 import { personDays } from "./person-days.ts";
 import { quarterCounts } from "./quarter-counts.ts";
 import { personSessions } from "./sessions.ts";
 import { stepTimes } from "./step-times.ts";
 
-export const models: readonly Model[] = [quarterCounts, personDays, activeBits, personSessions, stepTimes];
+export const models: readonly Model[] = [
+  quarterCounts,
+  personDays,
+  activeBits,
+  personSessions,
+  stepTimes,
+  latenessCounts,
+];
 
 /** Tables that are made of events alone: no replay copies them, and no checksum compares them. */
 export const modelTables = [
@@ -18,4 +26,5 @@ export const modelTables = [
   "active_bits",
   "person_sessions",
   "step_times",
+  "lateness_counts",
 ] as const;

@@ -2,6 +2,7 @@
 import { activeUsers } from "./active-users.ts";
 import { events } from "./events.ts";
 import { funnel } from "./funnel.ts";
+import { lateness } from "./lateness.ts";
 import { newest } from "./newest.ts";
 import type { Question } from "./question.ts";
 import { retention } from "./retention.ts";
@@ -21,5 +22,6 @@ export const questions: readonly Question[] = [
   segments,
   timeline,
   newest,
+  lateness,
   schemas,
 ];

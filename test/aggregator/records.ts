@@ -21,6 +21,8 @@ export interface Sketch {
   at?: number;
   /** The time it was moved to; sets the flag. */
   movedTo?: number;
+  /** Bits beside those that follow from the rest. */
+  flags?: number;
   fields?: Partial<EventFields>;
   outcome?: number;
   refusal?: Omit<Refusal, "index">;
@@ -82,7 +84,9 @@ export function batchOf(events: readonly Sketch[], sketch: BatchSketch = {}): Ba
     const content = createHash("sha256").update(event.content ?? "same");
     batch.fingerprints.set(content.digest().subarray(0, 8), index * 8);
     batch.flags[index] =
-      (event.movedTo === undefined ? 0 : flag.moved) | (isWeak(fields.identity) ? flag.weak : 0);
+      (event.flags ?? 0) |
+      (event.movedTo === undefined ? 0 : flag.moved) |
+      (isWeak(fields.identity) ? flag.weak : 0);
     if (!event.refusal)
       writeId(batch.ids, index * 16, event.movedTo ?? event.at ?? noon, batch.hashes, index * 16);
     return event.body ?? Uint8Array.from(packEvent(fields));
