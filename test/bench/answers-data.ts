@@ -9,6 +9,8 @@ export interface AnswersData {
   days: number;
   /** First moment, epoch ms, a UTC midnight. */
   from: number;
+  /** Events of two lots are other events; empty by default. */
+  lot?: string;
 }
 
 const dayMs = 86_400_000;
@@ -20,15 +22,16 @@ export async function makeEvents(store: Store, data: AnswersData): Promise<void>
   await createPartitions(store).ensure(days.map((time) => ({ time })));
   const session = await store.writer();
   await session`set statement_timeout = 0`;
+  const { lot = "" } = data;
   const perDay = Math.ceil(data.events / data.days);
   for (const [at, day] of days.entries()) {
     const count = Math.min(perDay, data.events - at * perDay);
     await session`
       with sessions as (
         select n,
-          ('x' || substr(md5(${`${at} `} || n), 1, 8))::bit(32)::bigint / 4294967296.0 as a,
-          ('x' || substr(md5(${`${at} `} || n), 9, 8))::bit(32)::bigint / 4294967296.0 as b,
-          md5(${`${at} session `} || n) as hash
+          ('x' || substr(md5(${`${lot}${at} `} || n), 1, 8))::bit(32)::bigint / 4294967296.0 as a,
+          ('x' || substr(md5(${`${lot}${at} `} || n), 9, 8))::bit(32)::bigint / 4294967296.0 as b,
+          md5(${`${lot}${at} session `} || n) as hash
         from generate_series(0, ${Math.ceil(count / eventsPerSession) - 1}::int) as n
       ),
       made as (
@@ -59,7 +62,7 @@ export async function makeEvents(store: Store, data: AnswersData): Promise<void>
         case type when 'purchase' then 19.9 + mod(row, 50) end, case type when 'purchase' then 'USD' end,
         jsonb_build_object('path', '/p/' || mod(row, 300), 'position', mod(row, 17), 'referrer', 'https://example.com/' || mod(row, 40)),
         '{}', '{}'
-      from (select *, md5(${`${at} event `} || row) as key from made where row < ${count}) as keyed
+      from (select *, md5(${`${lot}${at} event `} || row) as key from made where row < ${count}) as keyed
       order by ms`;
     await session`
       insert into stale_days (project_id, day) values ('bench', ${new Date(day).toISOString().slice(0, 10)})

@@ -7,6 +7,7 @@ import { serviceUrl } from "../support/services.ts";
 
 export interface ThreeProcesses {
   edgeUrl: string;
+  aggregatorUrl: string;
   writeKey: string;
   /** The schema they write to. */
   schema: string;
@@ -59,7 +60,7 @@ export async function startThree(): Promise<ThreeProcesses> {
     const collector = await begin("collector");
     const edgeUrl = await begin("edge", { WEIR_COLLECTOR_URL: collector, WEIR_KEYS_URL: aggregator });
     await untilReady(edgeUrl);
-    return { edgeUrl, writeKey, schema, stop };
+    return { edgeUrl, aggregatorUrl: aggregator, writeKey, schema, stop };
   } catch (error) {
     await stop();
     throw error;
