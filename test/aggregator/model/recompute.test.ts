@@ -87,7 +87,7 @@ describe("figures made anew", () => {
   it("hold what waited to be folded, once", async () => {
     await playAll([few]);
     const model = models.find(({ name }) => name === "quarter_counts")!;
-    await store.sql`truncate quarter_counts, active_bits, person_days, person_sessions, step_times`;
+    await store.sql`truncate ${store.sql(models.map(({ name }) => name))}`;
     await store.sql`
       insert into fresh_events (project_id, day, ids)
       select project_id, (event_time at time zone 'UTC')::date, array_agg(id) from events group by 1, 2`;
