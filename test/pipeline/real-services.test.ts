@@ -1,7 +1,7 @@
 // Three processes of their own on Redis, Kafka and TimescaleDB: every event once, and all of it provable.
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { foldAll } from "../support/fold-all.ts";
-import { retail } from "../support/retail.ts";
+import { retail, retailSample } from "../support/retail.ts";
 import { describeWith, serviceUrl } from "../support/services.ts";
 import { startThreeProcesses, succeeded, type ThreeProcesses } from "../support/three-processes.ts";
 import { until } from "../support/until.ts";
@@ -134,7 +134,7 @@ describeWith(["redis", "kafka", "timescale"], "three processes on real services"
   it(
     "share the work among two of each, and still count every event once",
     async () => {
-      const { file, facts } = retail();
+      const { file, facts } = retailSample();
       const key = weir.keyOf("shared");
       const edges = [weir.edge, await weir.another()];
       const words = ["--file", file, "--duplicate", "0.142", "--batch", "40"];
