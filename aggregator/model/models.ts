@@ -1,6 +1,7 @@
 // Every read model, in the order in which they are folded.
 import { activeBits } from "./active-bits.ts";
 import { latenessCounts } from "./lateness.ts";
+import { liveSeconds } from "./live-seconds.ts";
 import type { Model } from "./model.ts";
 import { personDays } from "./person-days.ts";
 import { quarterCounts } from "./quarter-counts.ts";
@@ -14,6 +15,7 @@ export const models: readonly Model[] = [
   personSessions,
   stepTimes,
   latenessCounts,
+  liveSeconds,
 ];
 
 /** Tables that are made of events alone: no replay copies them, and no checksum compares them. */
@@ -26,5 +28,7 @@ export const modelTables = [
   "active_bits",
   "person_sessions",
   "step_times",
+  "live_seconds",
+  "live_folds",
   "lateness_counts",
 ] as const;
