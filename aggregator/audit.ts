@@ -3,8 +3,8 @@ import type { ISql } from "postgres";
 
 /**
  * What is noted. `retry`, `retried`, `refused_again` and `discard` are of the quarantine, `restore` and `swap`
- * of a replay, `key` and `policy` of who may send and what is kept; `retried` and `refused_again` say how a
- * retry ended; `acknowledge` of what a proof found amiss.
+ * of a replay, `key` and `policy` of who may send and what is kept, `token` of who may ask; `retried` and
+ * `refused_again` say how a retry ended; `acknowledge` of what a proof found amiss.
  */
 export const auditActions = [
   "retry",
@@ -16,6 +16,7 @@ export const auditActions = [
   "restore",
   "swap",
   "key",
+  "token",
   "policy",
   "acknowledge",
 ] as const;

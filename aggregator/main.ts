@@ -17,6 +17,7 @@ import { startRetention } from "./lifecycle/retention.ts";
 import { startModelFolding } from "./model/folding.ts";
 import { startRounds } from "./quarantine/automatic.ts";
 import type { Store } from "./store/store.ts";
+import { hasAdminToken } from "./tokens.ts";
 
 /** The settings an aggregator reads. */
 export interface AggregatorConfig {
@@ -63,13 +64,14 @@ const gaugesMs = 5_000;
 const stopMs = 2_000;
 
 /**
- * Starts an aggregator. Throws a ConfigError where it is to listen beyond this machine without a token,
- * since anyone who reaches it could read everything.
+ * Starts an aggregator. Throws a ConfigError where it is to listen beyond this machine and nobody has a token
+ * that may do everything: it is never open to whoever reaches it, and somebody must be able to get in.
  */
 export async function startAggregator(start: StartAggregator): Promise<RunningAggregator> {
   const { config, store, clock, log, logger } = start;
-  if (start.listen !== false && !isLoopback(config.WEIR_HOST) && config.WEIR_API_TOKEN === undefined) {
-    throw new ConfigError([`WEIR_API_TOKEN: listening on ${config.WEIR_HOST} needs a token`]);
+  if (start.listen !== false && needsToken(config) && !(await hasAdminToken(store.sql))) {
+    const way = "set one, or make one with weir tokens create --role admin";
+    throw new ConfigError([`WEIR_API_TOKEN: listening on ${config.WEIR_HOST} needs a token; ${way}`]);
   }
   return await ending(async (ends) => {
     const consume = await followLog({ ...start, group });
@@ -110,6 +112,7 @@ function serve(start: StartAggregator, consume: Consume, reader: LogReader, fres
     ...start,
     reader,
     token: config.WEIR_API_TOKEN,
+    needsToken: needsToken(config),
     edgeSecrets: config.WEIR_EDGE_SECRET ?? [],
     ready: async () => {
       const fault = consume.state().isWriting ? undefined : "the store takes no writes";
@@ -143,4 +146,6 @@ async function tellGauges(
   meter.set("weir.aggregator.event.age", (clock.now() - newestReceivedAt) / 1_000);
 }
 
+const needsToken = ({ WEIR_HOST, WEIR_API_TOKEN }: AggregatorConfig): boolean =>
+  !isLoopback(WEIR_HOST) && WEIR_API_TOKEN === undefined;
 const isLoopback = (host: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/.test(host);

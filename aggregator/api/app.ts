@@ -1,6 +1,5 @@
 // The aggregator's routes: questions, keys for edges, health, and the dashboard.
-import { type Context, Hono } from "hono";
-import type { z } from "zod";
+import { Hono } from "hono";
 import type { Clock } from "../../shared/clock.ts";
 import type { LogReader } from "../../shared/log/log.ts";
 import type { Logger } from "../../shared/logger.ts";
@@ -14,15 +13,17 @@ import type { ProofSettings } from "../ledger/spools.ts";
 import { type Answer, answer, readParameters } from "../read/answer.ts";
 import { createLedgerQuestion } from "../read/ask-ledger.ts";
 import { askCompleteness, completenessRow } from "../read/completeness.ts";
-import { toCsv } from "../read/csv.ts";
 import { ledgerRow } from "../read/ledger.ts";
 import { questions } from "../read/questions.ts";
 import { askReconcile, reconcileParameters } from "../read/reconcile.ts";
 import { readWriteKeys } from "../read/write-keys.ts";
 import { errorText } from "../store/errors.ts";
 import type { Store } from "../store/store.ts";
+import { admit } from "./admit.ts";
 import { createAsk } from "./ask.ts";
 import { addAudit } from "./audit.ts";
+import { createFindBearer } from "./bearer.ts";
+import { formed, formedJson, namesIn } from "./formed.ts";
 import { createGuard } from "./guard.ts";
 import { describeApi } from "./openapi.ts";
 import { addQuarantine, changingPaths } from "./quarantine.ts";
@@ -31,8 +32,10 @@ import { checkReady } from "./ready.ts";
 export interface ApiOptions {
   store: Store;
   reader: LogReader;
-  /** Needed by every question when set; without it only loopback may ask. */
+  /** May do everything; without it loopback may, too. Tokens of the store are taken either way. */
   token?: string | undefined;
+  /** Who listens beyond loopback asks for a token of the store where there is no other. */
+  needsToken?: boolean | undefined;
   /** Secrets shared with edges; with none, no edge can learn its keys here. */
   edgeSecrets: readonly string[];
   clock: Clock;
@@ -57,12 +60,13 @@ export interface ApiOptions {
 export function createApi(options: ApiOptions): Hono {
   const { store, reader, clock, logger } = options;
   const app = new Hono();
-  const guard = createGuard(options.token);
+  const isOpen = options.token === undefined && options.needsToken !== true;
+  const guard = createGuard({ token: options.token, isOpen, findBearer: createFindBearer(store, clock) });
   const ask = createAsk(clock, options.meter);
   const signer = options.edgeSecrets.length > 0 ? createSigner(options.edgeSecrets) : undefined;
   const askLedger = createLedgerQuestion(store.sql, reader, clock);
   const pages = createPages(options.edgeUrl);
-  const description = describeApi(options.version ?? weirVersion, options.token !== undefined);
+  const description = describeApi(options.version ?? weirVersion, !isOpen);
 
   app.onError((error) => {
     const response = problemResponse(error);
@@ -89,16 +93,14 @@ export function createApi(options: ApiOptions): Hono {
     await (await signer).verify(signature, new Uint8Array(), clock.now());
     return context.json(await ask("keys", "", () => readWriteKeys(store.sql)));
   });
-  app.use("/v1/*", async (context, next) => {
-    guard.checkToken(context.req.raw);
-    await next();
-  });
+  admit(app, guard);
   app.get("/v1/openapi.json", (context) => context.json(description));
   for (const question of questions) {
     const names = Object.keys(question.row.shape);
     app.get(`/v1/${question.name}`, async (context) => {
       const run = (): Promise<Answer> => answer(store.sql, question, context.req.queries());
-      return formed(context, names, await ask(question.name, new URL(context.req.url).search, run));
+      const found = await ask(question.name, new URL(context.req.url).search, run);
+      return formed(context, names, found, question.isPersonal ? "no-store" : undefined);
     });
   }
   app.get("/v1/ledger", async (context) => {
@@ -114,7 +116,7 @@ export function createApi(options: ApiOptions): Hono {
 
   app.get("/v1/reconcile", async (context) => {
     readParameters(reconcileParameters, context.req.queries());
-    return context.json(await ask("reconcile", "", () => askReconcile(store, reader, options.proof)));
+    return formedJson(context, await ask("reconcile", "", () => askReconcile(store, reader, options.proof)));
   });
 
   addQuarantine(app, options, ask);
@@ -138,21 +140,6 @@ export function createApi(options: ApiOptions): Hono {
 function reasonOf(error: unknown): string {
   if (!(error instanceof WeirError)) return errorText(error);
   return error.cause === undefined ? error.code : `${error.code}: ${errorText(error.cause)}`;
-}
-
-// The columns that this answer's rows have, in the order of their description.
-function namesIn(row: z.ZodObject, { data }: Answer): string[] {
-  const given = new Set(data.flatMap((one) => Object.keys(one)));
-  return Object.keys(row.shape).filter((name) => given.has(name));
-}
-
-function formed(context: Context, names: readonly string[], found: Answer): Response {
-  if (context.req.query("format") !== "csv") return context.json(found);
-  return context.body(toCsv(names, found.data), 200, {
-    "content-type": "text/csv; charset=utf-8; header=present",
-    "weir-as-of": found.meta.as_of,
-    "weir-watermark": found.meta.watermark ?? "",
-  });
 }
 
 const securityHeaders: Readonly<Record<string, string>> = {

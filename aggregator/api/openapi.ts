@@ -5,6 +5,7 @@ import { completenessParameters, completenessRow } from "../read/completeness.ts
 import { ledgerParameters, ledgerRow } from "../read/ledger.ts";
 import { questions } from "../read/questions.ts";
 import { reconcileParameters, reconcileRow } from "../read/reconcile.ts";
+import { describeMe } from "./admit.ts";
 import { auditMeta, describedAudit } from "./audit.ts";
 import { describeQuarantine } from "./openapi-quarantine.ts";
 
@@ -53,7 +54,7 @@ export function describeApi(version: string, hasToken: boolean): Json {
   const counted = { ...proof, parameters: reconcileParameters, row: reconcileRow };
   paths["/v1/reconcile"] = operation(counted, meta, hasToken);
   paths["/v1/audit"] = operation(describedAudit, auditMeta, hasToken);
-  Object.assign(paths, describeQuarantine(hasToken));
+  Object.assign(paths, describeQuarantine(hasToken), describeMe(hasToken));
   return {
     openapi: "3.1.0",
     info: { title: "Weir", version, description: "Questions about events that are counted exactly once." },

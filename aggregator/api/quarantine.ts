@@ -9,11 +9,14 @@ import { discardRows } from "../quarantine/discard.ts";
 import { retryRows } from "../quarantine/retry.ts";
 import { isRecordId, rowId } from "../quarantine/selection.ts";
 import { asProblem, bounded, inSnapshot, iso, readParameters } from "../read/answer.ts";
+import { writeCursor } from "../read/cursor.ts";
 import { listQuarantine, showQuarantined, sumQuarantine } from "../read/quarantine.ts";
 import { sumRecords } from "../read/quarantine-records.ts";
 import { discardBody, quarantineParameters, retryBody } from "../read/quarantine-schema.ts";
 import type { Store } from "../store/store.ts";
+import { actorOf } from "./admit.ts";
 import type { Ask } from "./ask.ts";
+import { formedJson } from "./formed.ts";
 
 export interface QuarantineRoutes {
   store: Store;
@@ -38,12 +41,13 @@ export function addQuarantine(app: Hono, { store, clock, meter, reenter }: Quara
     const { limit, cursor, ...selection } = readParameters(quarantineParameters, context.req.queries());
     const run = () =>
       inSnapshot(store.sql, async (tx) => {
-        const { rows, next } = await listQuarantine(tx, selection, limit, cursor);
+        const { rows, next } = await listQuarantine(tx, selection, limit, cursor?.[0]);
         const sums = await sumQuarantine(tx, selection);
         const records = await sumRecords(tx);
-        return { data: rows, meta: { as_of: iso(clock.now()), next, sums, records } };
+        const next_cursor = next === null ? null : writeCursor([next]);
+        return { data: rows, meta: { as_of: iso(clock.now()), next_cursor, sums, records } };
       });
-    return context.json(await ask("quarantine", new URL(context.req.url).search, run));
+    return formedJson(context, await ask("quarantine", new URL(context.req.url).search, run), "no-store");
   });
   app.get("/v1/quarantine/:id", async (context) => {
     const id = context.req.param("id");
@@ -59,12 +63,12 @@ export function addQuarantine(app: Hono, { store, clock, meter, reenter }: Quara
     if (reenter === undefined && selection.ids?.every(isRecordId) !== true) throw noWayIn;
     const options = { store, reenter, clock, meter, waitMs, rowsMax };
     // As long as a collector is tried, and the ledger waited for: longer than a question may take.
-    const run = () => named(retryRows(options, { selection, asNew, actor: "api" }));
+    const run = () => named(retryRows(options, { selection, asNew, actor: actorOf(context) }));
     return context.json(await ask("quarantine_retry", crypto.randomUUID(), run));
   });
   app.post("/v1/quarantine/discard", async (context) => {
     const { why, all: _, ...selection } = await readBody(context.req.raw, discardBody);
-    const run = () => bounded(discardRows(store, { selection, why, actor: "api" }));
+    const run = () => bounded(discardRows(store, { selection, why, actor: actorOf(context) }));
     return context.json(await ask("quarantine_discard", crypto.randomUUID(), run));
   });
 }

@@ -6,6 +6,7 @@ import { createKey, type KeptKey, listKeys, revokeKey, rotateKey } from "../keys
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { actorOf } from "./actor.ts";
+import { durationOf } from "./duration.ts";
 import type { AggregatorCommands } from "./register.ts";
 
 interface CreateFlags {
@@ -43,7 +44,7 @@ export function registerKeys(program: Command, deps: AggregatorCommands): void {
     .option(...json)
     .action((key: string, flags: { keep: string; json?: true }) =>
       run(deps, async (store) => {
-        const made = await rotateKey(store, key, durationOf(flags.keep), actorOf());
+        const made = await rotateKey(store, key, durationOf("--keep", flags.keep, 366), actorOf());
         print(flags.json === true, { ...made }, () => {
           return `${made.key}\nkey ${made.replaces} is valid until ${made.expires_at}; ${learned}`;
         });
@@ -107,15 +108,6 @@ function keyText({ id, project, alias, rights, created_at, expires_at, revoked_a
   const parts = [id, state, project, named, rights.join(" "), `made ${created_at}`];
   if (until !== null) parts.push(`${state === "revoked" ? "revoked" : "until"} ${until}`);
   return parts.filter((part) => part !== "").join("  ");
-}
-
-const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function durationOf(text: string): number {
-  const [, count = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const ms = Number(count) * (unitMs[unit] ?? Number.NaN);
-  if (count !== "" && ms <= 366 * unitMs["d"]!) return ms;
-  throw new MisuseError("--keep: a number with s, m, h or d behind it, a year at most");
 }
 
 function run(deps: AggregatorCommands, work: (store: Store) => Promise<number>): Promise<void> {

@@ -17,6 +17,7 @@ import { registerRecompute } from "./register-recompute.ts";
 import { registerReconcile } from "./register-reconcile.ts";
 import { registerReplay } from "./register-replay.ts";
 import { registerSchema } from "./register-schema.ts";
+import { registerTokens } from "./register-tokens.ts";
 
 /** What the commands are given: openers for what the settings name or a flag does, and the process itself. */
 export interface AggregatorCommands {
@@ -65,6 +66,7 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
   registerLifecycle(program, deps);
   registerAudit(program, deps);
   registerSchema(program, deps);
+  registerTokens(program, deps);
 }
 
 async function serve(deps: AggregatorCommands): Promise<undefined> {
