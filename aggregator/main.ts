@@ -15,6 +15,7 @@ import { startFolding } from "./ledger/folding.ts";
 import { proofSettings } from "./ledger/spools.ts";
 import { startRetention } from "./lifecycle/retention.ts";
 import { startModelFolding } from "./model/folding.ts";
+import { startNotices } from "./notice/start.ts";
 import { startRounds } from "./quarantine/automatic.ts";
 import type { Store } from "./store/store.ts";
 import { hasAdminToken } from "./tokens.ts";
@@ -32,6 +33,8 @@ export interface AggregatorConfig {
   WEIR_QUARANTINE_DAYS: number;
   WEIR_RETENTION_DAYS: number;
   WEIR_LEDGER_DAYS: number;
+  WEIR_METRICS_TOPIC: string;
+  WEIR_ALERTS_TOPIC: string;
 }
 
 export interface StartAggregator {
@@ -96,6 +99,9 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
     ends.push(() => models.close());
     const retention = startRetention({ ...start, days: config.WEIR_RETENTION_DAYS });
     ends.push(() => retention.close());
+    const topics = { metrics: config.WEIR_METRICS_TOPIC, alerts: config.WEIR_ALERTS_TOPIC };
+    const notices = startNotices({ ...start, topics });
+    ends.push(() => notices.close());
     logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
     const server = serve(start, consume, reader, freshness);
     ends.push(async () => {

@@ -10,8 +10,11 @@ export type CrashPoint =
   | "before_commit"
   | "after_commit"
   | "migration"
+  | "store_day"
+  | "store_swap"
   | "retry_named"
-  | "retry_sent";
+  | "retry_sent"
+  | "notices_sent";
 
 let armed: CrashPoint | undefined;
 let left = 0;

@@ -92,3 +92,5 @@ export const governedTypesMax = 2_000;
 export const schemaBytesMax: number = 64 * 1024;
 /** Ranges of numbers a stream's row holds: some 20 bytes each, so 20 KB a row that each write makes anew. */
 export const streamRangesMax = 1_000;
+/** Days a notice is kept after it went out: as long as the log keeps it. */
+export const noticeDays: number = logRetentionMs / DAY_MS;

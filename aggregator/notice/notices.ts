@@ -6,7 +6,7 @@ export interface Notice {
   topic: "metrics" | "alerts";
   /** What is told of; at most 1,000 characters. */
   key: string;
-  /** JSON without an `id`, which the notice gets here and keeps in every copy of it. */
+  /** Without `id` and `made_at`, which are put before it, the same in every copy. */
   body: Record<string, unknown>;
 }
 

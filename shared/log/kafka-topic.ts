@@ -24,7 +24,11 @@ export interface KafkaTopic {
 }
 
 /** Makes the topic where it is missing. Throws where one with another partition count exists. */
-export async function createTopic(target: KafkaTarget, options: LogOptions): Promise<void> {
+export async function createTopic(
+  target: KafkaTarget,
+  options: LogOptions,
+  partitionsDefault: number = eventPartitions,
+): Promise<void> {
   await withAdmin(target, options, "making the topic", async (admin) => {
     const found = await findTopic(admin, options.topic);
     if (found !== undefined) return checkPartitions(place(options, found), options.partitions);
@@ -39,7 +43,7 @@ export async function createTopic(target: KafkaTarget, options: LogOptions): Pro
     await admin
       .createTopics({
         topics: [options.topic],
-        partitions: options.partitions ?? eventPartitions,
+        partitions: options.partitions ?? partitionsDefault,
         replicas,
         configs: topicSettings(replicas),
       })

@@ -1,6 +1,7 @@
 // The log on Kafka's protocol: platformatic's client writes, kafkajs reads as one of a group.
 import { silentLogger } from "../logger.ts";
 import { kafkaConsumer } from "./kafka-consumer.ts";
+import { kafkaNotices } from "./kafka-notices.ts";
 import { kafkaProducer } from "./kafka-producer.ts";
 import { kafkaReader } from "./kafka-reader.ts";
 import { createTopic, describeTopic, type KafkaTopic, retentionOf, weaknessesOf } from "./kafka-topic.ts";
@@ -34,6 +35,7 @@ export function kafkaLog(url: string, options: LogOptions & { deadlineMs?: numbe
       return kafkaConsumer({ target, identity, group: groupOfTopic, clientId, logger, reader });
     },
     reader: async () => kafkaReader(target, await describe(), clientId),
+    notices: (topics) => kafkaNotices(target, options, topics),
   };
 }
 

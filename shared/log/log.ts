@@ -1,4 +1,5 @@
 // The log port: a durable, partitioned, append-only sequence of records, and who reads it.
+import type { NoticePublisher } from "./notices.ts";
 
 /** Who the log is. Another identity is another log, whatever its name and offsets say. */
 export interface LogIdentity {
@@ -125,4 +126,6 @@ export interface Log {
   producer(): Promise<LogProducer>;
   consumer(group: string): Promise<LogConsumer>;
   reader(): Promise<LogReader>;
+  /** Publishes notices to these topics beside the events; absent where the log has no place for them. */
+  notices?(topics: readonly string[]): NoticePublisher;
 }

@@ -159,6 +159,8 @@ const aggregator: readonly Instrument[] = [
     "What should never happen: holes, foreign logs, reused ids",
   ),
   duration("weir.aggregator.query.duration", ["weir.question", "weir.code"], "One question, by `ok` or code"),
+  gauge("weir.notices.waiting", "{notice}", ["weir.topic"], "Notices that the log does not have yet"),
+  gauge("weir.notices.age", "s", ["weir.topic"], "Age of the oldest notice that the log does not have yet"),
   gauge("weir.store.up", "1", [], "1 while the store answers"),
 ];
 
