@@ -9,6 +9,7 @@ import {
   retryAnswer,
   retryBody,
 } from "../read/quarantine-schema.ts";
+import { answerResponses, ifNoneMatch } from "./openapi-answer.ts";
 
 type Json = Record<string, unknown>;
 
@@ -22,10 +23,10 @@ export function describeQuarantine(hasToken: boolean): Json {
   const sum = { type: "object", required: ["reason", "status", "events"] };
   const meta = {
     type: "object",
-    required: ["as_of", "next", "sums", "records"],
+    required: ["as_of", "next_cursor", "sums", "records"],
     properties: {
       as_of: asOf,
-      next: { type: ["string", "null"], description: "Cursor of the next page" },
+      next_cursor: { type: ["string", "null"], description: "Of the next page; null on the last" },
       sums: { type: "array", items: sum },
       records: { type: "array", items: { type: "object", required: ["reason", "status", "records"] } },
     },
@@ -52,8 +53,11 @@ export function describeQuarantine(hasToken: boolean): Json {
         operationId: "quarantine",
         summary: "Records kept whole, then events that were refused, each the newest first",
         ...security,
-        parameters: Object.entries(quarantineParameters.shape).map(([name, rule]) => parameter(name, rule)),
-        responses: responses(list),
+        parameters: [
+          ...Object.entries(quarantineParameters.shape).map(([name, rule]) => parameter(name, rule)),
+          ifNoneMatch,
+        ],
+        responses: answerResponses({ "application/json": { schema: list } }, true),
       },
     },
     "/v1/quarantine/{id}": {

@@ -7,6 +7,7 @@ import { questions } from "../read/questions.ts";
 import { reconcileParameters, reconcileRow } from "../read/reconcile.ts";
 import { describeMe } from "./admit.ts";
 import { auditMeta, describedAudit } from "./audit.ts";
+import { answerResponses, ifNoneMatch } from "./openapi-answer.ts";
 import { describeQuarantine } from "./openapi-quarantine.ts";
 
 type Json = Record<string, unknown>;
@@ -20,6 +21,14 @@ const meta = {
     to: { type: ["string", "null"], format: "date-time", description: "Last moment, exclusive" },
     as_of: { ...time, description: "What was stored before this is in the answer" },
     watermark: { type: ["string", "null"], format: "date-time", description: "Greatest stored event_time" },
+  },
+};
+const pageMeta = {
+  ...meta,
+  required: [...meta.required, "next_cursor"],
+  properties: {
+    ...meta.properties,
+    next_cursor: { type: ["string", "null"], description: "Of the next page; null on the last" },
   },
 };
 const ledgerMeta = {
@@ -36,7 +45,7 @@ const ledgerMeta = {
 export function describeApi(version: string, hasToken: boolean): Json {
   const paths: Json = {};
   for (const question of questions) {
-    paths[`/v1/${question.name}`] = operation(question, meta, hasToken);
+    paths[`/v1/${question.name}`] = operation(question, hasPages(question) ? pageMeta : meta, hasToken);
   }
   const ledger = { name: "ledger", summary: "What was received, and what became of it" };
   paths["/v1/ledger"] = operation(
@@ -47,7 +56,7 @@ export function describeApi(version: string, hasToken: boolean): Json {
   const arrived = { name: "completeness", summary: "How much of what clients numbered has arrived" };
   paths["/v1/completeness"] = operation(
     { ...arrived, parameters: completenessParameters, row: completenessRow },
-    meta,
+    pageMeta,
     hasToken,
   );
   const proof = { name: "reconcile", summary: "Counts everything anew and proves the line" };
@@ -74,7 +83,6 @@ interface Described {
 }
 
 function operation(question: Described, metaSchema: Json, hasToken: boolean): Json {
-  const problem = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
   const answer = {
     type: "object",
     required: ["data", "meta"],
@@ -85,22 +93,24 @@ function operation(question: Described, metaSchema: Json, hasToken: boolean): Js
       operationId: question.name,
       summary: question.summary,
       ...(hasToken ? { security: [{ token: [] }] } : {}),
-      parameters: Object.entries(question.parameters.shape).map(([name, rule]) =>
-        parameter(name, rule as z.ZodType),
-      ),
-      responses: {
-        200: {
-          description: "The answer",
-          content: {
-            "application/json": { schema: answer },
-            ...("format" in question.parameters.shape ? { "text/csv": { schema: { type: "string" } } } : {}),
-          },
+      parameters: [
+        ...Object.entries(question.parameters.shape).map(([name, rule]) =>
+          parameter(name, rule as z.ZodType),
+        ),
+        ifNoneMatch,
+      ],
+      responses: answerResponses(
+        {
+          "application/json": { schema: answer },
+          ...("format" in question.parameters.shape ? { "text/csv": { schema: { type: "string" } } } : {}),
         },
-        default: { description: "Refused, or not possible now", content: problem },
-      },
+        hasPages(question),
+      ),
     },
   };
 }
+
+const hasPages = ({ parameters }: Pick<Described, "parameters">): boolean => "cursor" in parameters.shape;
 
 function parameter(name: string, rule: z.ZodType): Json {
   const { description, ...schema } = jsonSchema(rule, "input");

@@ -38,7 +38,7 @@ export function gapsText(rows: readonly AnswerRow[], next: string | null): strin
   });
   const text =
     rows.length === 0 ? "no stream has a gap" : table([["project", "stream", "gap", "missing"], ...lines]);
-  return next === null ? text : `${text}\nmore: --gaps --after ${next}`;
+  return next === null ? text : `${text}\nmore: --gaps --cursor ${next}`;
 }
 
 // Texts to the left, numbers to the right; the last column is not padded.

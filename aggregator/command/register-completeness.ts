@@ -2,9 +2,8 @@
 import { type Command, Option } from "commander";
 import { exitCode, MisuseError, print, runCommand } from "../../shared/command.ts";
 import { WeirError } from "../../shared/problem.ts";
-import type { Query } from "../read/answer.ts";
+import type { Answer, Query } from "../read/answer.ts";
 import { askCompleteness, completenessKeys } from "../read/completeness.ts";
-import type { AnswerRow } from "../read/question.ts";
 import type { Store } from "../store/store.ts";
 import { gapsText, groupsText, totalText } from "./completeness.ts";
 import type { AggregatorCommands } from "./register.ts";
@@ -17,7 +16,7 @@ interface Flags {
   project?: string;
   gaps?: true;
   limit?: string;
-  after?: string;
+  cursor?: string;
   failOnGap?: true;
   json?: true;
 }
@@ -35,7 +34,7 @@ export function registerCompleteness(program: Command, deps: AggregatorCommands)
     .option("--project <project>", "one project; all of them if absent")
     .option("--gaps", "list the streams with a gap, and the numbers they miss")
     .option("--limit <count>", "with --gaps: streams at most; 100 if absent")
-    .option("--after <cursor>", "with --gaps: go on behind this stream")
+    .option("--cursor <cursor>", "with --gaps: go on behind the last answer, as it said")
     .option("--fail-on-gap", "exit 1 where there is a gap")
     .option("--json", "the result as one JSON object on the last line")
     .action((flags: Flags) => runCommand(() => run(deps, flags)));
@@ -43,18 +42,17 @@ export function registerCompleteness(program: Command, deps: AggregatorCommands)
 
 async function run(deps: AggregatorCommands, flags: Flags): Promise<number> {
   const isListing = flags.gaps === true;
-  if (!isListing && (flags.limit !== undefined || flags.after !== undefined)) {
-    throw new MisuseError("--limit and --after go with --gaps");
+  if (!isListing && (flags.limit !== undefined || flags.cursor !== undefined)) {
+    throw new MisuseError("--limit and --cursor go with --gaps");
   }
   const store = await deps.openStore();
   try {
-    const total = (await ask(store, { ...span(flags), by: ["total"] }))[0]!;
+    const total = (await ask(store, { ...span(flags), by: ["total"] })).data[0]!;
     const by = isListing ? "stream" : flags.by;
-    const paging = isListing ? given({ limit: flags.limit, after: flags.after }) : {};
-    const rows = by === "total" ? [] : await ask(store, { ...span(flags), ...paging, by: [by] });
-    // A full page may be the last one too; then the next one is empty.
-    const isFull = isListing && rows.length === Number(flags.limit ?? 100);
-    const next = isFull ? String(rows.at(-1)!["cursor"]) : null;
+    const paging = isListing ? given({ limit: flags.limit, cursor: flags.cursor }) : {};
+    const found = by === "total" ? undefined : await ask(store, { ...span(flags), ...paging, by: [by] });
+    const rows = found?.data ?? [];
+    const next = found?.meta.next_cursor ?? null;
     const gap = Number(total["gap"]);
     const result = { ok: gap === 0, ...total, by, rows, ...(isListing ? { next } : {}) };
     print(flags.json === true, result, () => {
@@ -67,9 +65,9 @@ async function run(deps: AggregatorCommands, flags: Flags): Promise<number> {
   }
 }
 
-async function ask(store: Store, query: Query): Promise<readonly AnswerRow[]> {
+async function ask(store: Store, query: Query): Promise<Answer> {
   try {
-    return (await askCompleteness(store.sql, query)).data;
+    return await askCompleteness(store.sql, query);
   } catch (error) {
     if (error instanceof WeirError && error.code === "invalid_query") throw new MisuseError(error.message);
     throw error;

@@ -1,6 +1,7 @@
 // The page of completeness: what clients numbered, what of it arrived, and where the holes are.
 import type { AnswerRow } from "../read/question.ts";
 import { ask } from "./ask.ts";
+import { may } from "./asker.ts";
 import { formatPart, showGaps, showGroups } from "./completeness-rows.ts";
 import { find, write } from "./element.ts";
 import { formatCount, formatMoment } from "./format.ts";
@@ -43,15 +44,21 @@ async function load(): Promise<void> {
   find("more").hidden = !gaps.hasMore;
 }
 
-// As many pages as are shown; the last one may be full and yet the end.
+// As many pages as are shown.
 async function readGaps(signal: AbortSignal): Promise<{ rows: AnswerRow[]; hasMore: boolean }> {
   const rows: AnswerRow[] = [];
+  // A stream is one person's device.
+  if (!may("analyst")) return { rows, hasMore: false };
+  let place: { cursor?: string } = {};
   for (let page = 0; page < pages; page += 1) {
-    const after = rows.at(-1)?.["cursor"];
-    const place = typeof after === "string" ? { after } : {};
-    const { data } = await ask("completeness", { by: "stream", limit: String(pageRows), ...place }, signal);
+    const { data, meta } = await ask(
+      "completeness",
+      { by: "stream", limit: String(pageRows), ...place },
+      signal,
+    );
     rows.push(...data);
-    if (data.length < pageRows) return { rows, hasMore: false };
+    if (meta.next_cursor == null) return { rows, hasMore: false };
+    place = { cursor: meta.next_cursor };
   }
   return { rows, hasMore: true };
 }

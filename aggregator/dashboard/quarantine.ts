@@ -14,7 +14,7 @@ interface Page {
   data: ListedRow[];
   meta: {
     as_of: string;
-    next: string | null;
+    next_cursor: string | null;
     sums: { reason: string; status: string; events: number }[];
     records: { reason: string; status: string; records: number }[];
   };
@@ -30,6 +30,8 @@ let rows: ListedRow[] = [];
 let pages = 1;
 let shownMark = "";
 let isFailing = false;
+/** This role reads nothing here, however often it asks. */
+let isForbidden = false;
 
 /** Reads as many pages as are shown, and draws them where something changed. */
 async function load(): Promise<void> {
@@ -48,7 +50,7 @@ async function load(): Promise<void> {
   const sums = [...events, ...whole.map(({ records: count, ...one }) => ({ ...one, events: count }))];
   for (let turn = 1; ; turn += 1) {
     found.push(...page.data);
-    next = page.meta.next;
+    next = page.meta.next_cursor;
     if (next === null || turn >= pages) break;
     page = await read({ ...filter, cursor: next });
   }
@@ -137,7 +139,9 @@ function showFailure(error: unknown): void {
   }
   const refusal = error instanceof Refusal ? error : new Refusal(0, "The page failed", String(error));
   isFailing = true;
-  setStatus("failed", "Not connected");
+  isForbidden = refusal.status === 403;
+  if (isForbidden) setStatus("locked", "Not allowed");
+  else setStatus("failed", "Not connected");
   if (rows.length === 0) write(find("summary"), "Not loaded");
   tell(`${refusal.title}. ${refusal.message}`, false);
 }
@@ -176,6 +180,6 @@ takeToken(() => {
   void guarded(load);
 });
 setInterval(() => {
-  if (!document.hidden && !find<HTMLDialogElement>("token").open) void guarded(load);
+  if (!document.hidden && !isForbidden && !find<HTMLDialogElement>("token").open) void guarded(load);
 }, pollMs);
 void guarded(load);

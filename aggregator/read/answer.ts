@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { queryRowsMax, queryStatementMs } from "../../shared/limits.ts";
 import { WeirError } from "../../shared/problem.ts";
 import { errorCode, isAway, withDeadline } from "../store/errors.ts";
+import { cutPage, type PageAsked } from "./cursor.ts";
 import { foldedUntil } from "./modelled.ts";
 import type { AnswerRow, Question } from "./question.ts";
 import { openRange, type Range, type RangeAsked } from "./range.ts";
@@ -17,6 +18,8 @@ export interface AnswerMeta extends AnswerRow {
   to: string | null;
   as_of: string;
   watermark: string | null;
+  /** Of a question that has pages: what `cursor` takes for the next one, null on the last. */
+  next_cursor?: string | null;
 }
 
 export interface Answer {
@@ -53,7 +56,10 @@ export async function answer(sql: Sql, question: Question, query: Query): Promis
   return inSnapshot(sql, async (tx) => {
     const range = await openRange(tx, { tz: "UTC", ...(asked as Partial<RangeAsked>) });
     const spans = "from" in question.parameters.shape;
-    const data = boundRows(await question.ask(tx, asked, range));
+    const rows = await question.ask(tx, asked, range);
+    const placeOf = question.placeOf?.bind(question);
+    const page = placeOf === undefined ? undefined : cutPage(rows, asked as PageAsked, placeOf);
+    const data = boundRows(page?.rows ?? rows, page !== undefined);
     const { project } = asked as { project?: string };
     const asOf = question.isModelled?.(asked, range)
       ? await foldedUntil(tx, project, range.asOf)
@@ -65,15 +71,17 @@ export async function answer(sql: Sql, question: Question, query: Query): Promis
         to: spans ? iso(range.to) : null,
         as_of: iso(asOf),
         watermark: watermarkOf(range.stored),
+        ...(page === undefined ? {} : { next_cursor: page.next }),
       },
     };
   });
 }
 
-/** All of `rows`, or `invalid_query` where they are more than one answer holds. */
-export function boundRows(rows: readonly AnswerRow[]): AnswerRow[] {
+/** All of `rows`, or `invalid_query` where they are more than one answer holds; a part is given to nobody unasked. */
+export function boundRows(rows: readonly AnswerRow[], hasPages = false): AnswerRow[] {
   if (rows.length > queryRowsMax) {
-    const advice = "choose a shorter span, fewer types or a wider interval";
+    const pages = hasPages ? ", or ask page by page with limit" : "";
+    const advice = `choose a shorter span, fewer types or a wider interval${pages}`;
     throw new WeirError("invalid_query", `The answer has more than ${queryRowsMax} rows; ${advice}.`);
   }
   return [...rows];

@@ -1,8 +1,6 @@
 // How much of what clients numbered has arrived: by what the streams have in common, or stream by stream.
 import type { Sql, TransactionSql } from "postgres";
 import { z } from "zod";
-import { identifierLengthMax } from "../../shared/limits.ts";
-import { WeirError } from "../../shared/problem.ts";
 import {
   type Answer,
   boundRows,
@@ -12,8 +10,9 @@ import {
   readParameters,
   watermarkOf,
 } from "./answer.ts";
+import { cursorOf, cutPage, limitOf } from "./cursor.ts";
 import { type LedgerSpan, ledgerSpan } from "./ledger.ts";
-import { sharedParameters } from "./parameters.ts";
+import { identifier, sharedParameters } from "./parameters.ts";
 import { type AnswerRow, rowLimit } from "./question.ts";
 import { readStored } from "./range.ts";
 import type { Fragment } from "./within.ts";
@@ -35,8 +34,8 @@ export const completenessParameters = z.strictObject({
     .enum(completenessKeys)
     .default("total")
     .describe("What streams are put together by; stream: those with a gap, and what they miss"),
-  limit: z.coerce.number().int().min(1).max(1_000).default(100).describe("With by=stream: rows at most"),
-  after: z.string().max(2_000).optional().describe("With by=stream: the cursor of the last row before"),
+  limit: limitOf(100, 1_000).describe("With by=stream: rows of a page"),
+  cursor: cursorOf(z.tuple([identifier, identifier])),
 });
 
 type Asked = z.output<typeof completenessParameters>;
@@ -58,7 +57,6 @@ export const completenessRow = z.object({
   missing: z.string().optional().describe("With by=stream: missing numbers, such as 4-6, 9"),
   missing_ranges: count.optional().describe("With by=stream: how many ranges are missing in all"),
   last_time: z.iso.datetime().optional().describe("With by=stream: time of its newest event"),
-  cursor: z.string().optional().describe("With by=stream: what `after` takes to go on behind this row"),
 });
 
 /** Answers /v1/completeness from the streams as they are in one snapshot. */
@@ -68,16 +66,19 @@ export async function askCompleteness(sql: Sql, query: Query): Promise<Answer> {
     // Compiling costs more than it saves, as in every question.
     await tx`select set_config('jit', 'off', true)`;
     const span = await ledgerSpan(tx, asked);
-    const rows =
-      asked.by === "stream" ? await listStreams(tx, asked, span) : await sumStreams(tx, asked, span);
+    const page =
+      asked.by === "stream"
+        ? cutPage(await listStreams(tx, asked, span), asked, placeOf)
+        : { rows: boundRows(await sumStreams(tx, asked, span)), next: null };
     const [now] = await tx<{ ms: number }[]>`select (extract(epoch from now()) * 1000)::float8 as ms`;
     return {
-      data: boundRows(rows),
+      data: page.rows,
       meta: {
         from: span.from === null ? null : iso(span.from),
         to: span.to === null ? null : iso(span.to),
         as_of: iso(Math.floor(now!.ms)),
         watermark: watermarkOf(await readStored(tx)),
+        next_cursor: page.next,
       },
     };
   });
@@ -108,7 +109,7 @@ async function sumStreams(tx: TransactionSql, asked: Asked, span: LedgerSpan): P
 // What is missing is the span of the numbers without those that came; the oldest gaps of a stream with
 // too many have been closed, so what is named may be less than what is counted.
 async function listStreams(tx: TransactionSql, asked: Asked, span: LedgerSpan): Promise<AnswerRow[]> {
-  const after = asked.after === undefined ? undefined : readCursor(asked.after);
+  const after = asked.cursor;
   const rows = await tx`
     with found as (
       select project_id, stream_id, last_time, expected, seen, ${declaredLost(tx)} as declared_lost, gap,
@@ -117,7 +118,7 @@ async function listStreams(tx: TransactionSql, asked: Asked, span: LedgerSpan): 
       where gap > 0 ${within(tx, asked, span)}
         ${after === undefined ? tx`` : tx`and (project_id, stream_id) > (${after[0]}, ${after[1]})`}
       order by project_id, stream_id
-      limit ${asked.limit}
+      limit ${asked.limit + 1}
     )
     select f.project_id as project, f.stream_id, f.expected::float8 as expected, f.seen::float8 as seen,
       f.declared_lost::float8 as declared_lost, f.gap::float8 as gap,
@@ -146,7 +147,6 @@ async function listStreams(tx: TransactionSql, asked: Asked, span: LedgerSpan): 
     missing: row["missing"] ?? "",
     missing_ranges: row["missing_ranges"],
     last_time: (row["last_time"] as Date).toISOString(),
-    cursor: writeCursor(row["project"], row["stream_id"]),
   }));
 }
 
@@ -163,17 +163,4 @@ function within(tx: TransactionSql, asked: Asked, span: LedgerSpan): Fragment {
 
 const ratio = (seen: number, expected: number): number | null => (expected === 0 ? null : seen / expected);
 
-const writeCursor = (...place: string[]): string => Buffer.from(JSON.stringify(place)).toString("base64url");
-
-function readCursor(cursor: string): [string, string] {
-  const isText = (part: unknown): part is string =>
-    typeof part === "string" &&
-    part.length <= identifierLengthMax &&
-    !part.includes("\0") &&
-    part.isWellFormed();
-  try {
-    const place: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
-    if (Array.isArray(place) && place.length === 2 && place.every(isText)) return place as [string, string];
-  } catch {}
-  throw new WeirError("invalid_query", "after: must be the cursor of a row");
-}
+const placeOf = (row: AnswerRow): [string, string] => [String(row["project"]), String(row["stream_id"])];

@@ -1,5 +1,6 @@
 // The newest events by their own time: what a person looks at to see that something arrives.
 import { z } from "zod";
+import { cursorOf, limitOf } from "./cursor.ts";
 import { sharedParameters } from "./parameters.ts";
 import { defineQuestion } from "./question.ts";
 
@@ -11,7 +12,8 @@ export const newest = defineQuestion({
   parameters: z.strictObject({
     project,
     format,
-    limit: z.coerce.number().int().min(1).max(100).default(10).describe("How many"),
+    limit: limitOf(10, 100),
+    cursor: cursorOf(z.tuple([z.uuid()])),
   }),
   row: z.object({
     event_time: z.iso.datetime(),
@@ -22,15 +24,20 @@ export const newest = defineQuestion({
     country: z.string().nullable(),
     revenue: z.number().nullable(),
     currency: z.string().nullable(),
+    id: z.uuid(),
   }),
+  placeOf: (row) => [String(row["id"])],
+  isPersonal: true,
   // An id begins with its event's time, so the key's index already holds this order.
   ask: async (tx, asked) => {
     const rows = await tx`
-      select event_time, stored_at, type, user_id, anonymous_id, country, revenue::text as revenue, currency
+      select id, event_time, stored_at, type, user_id, anonymous_id, country, revenue::text as revenue, currency
       from events
-      ${asked.project === undefined ? tx`` : tx`where project_id = ${asked.project}`}
+      where true
+        ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}
+        ${asked.cursor === undefined ? tx`` : tx`and id < ${asked.cursor[0]}`}
       order by id desc
-      limit ${asked.limit}`;
+      limit ${asked.limit + 1}`;
     return rows.map((row) => ({
       event_time: (row["event_time"] as Date).toISOString(),
       stored_at: (row["stored_at"] as Date).toISOString(),
@@ -40,6 +47,7 @@ export const newest = defineQuestion({
       country: row["country"],
       revenue: row["revenue"] === null ? null : Number(row["revenue"]),
       currency: row["currency"],
+      id: row["id"],
     }));
   },
 });

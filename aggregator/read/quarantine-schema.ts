@@ -1,13 +1,14 @@
 // The quarantine as the API takes and gives it: its parameters, its rows, and the bodies of what changes it.
 import { z } from "zod";
 import { filterRules, listRules, rowId } from "../quarantine/selection.ts";
+import { cursorOf, limitOf } from "./cursor.ts";
 
 const time = z.iso.datetime();
 
 export const quarantineParameters = z.object({
   ...listRules,
-  limit: z.coerce.number().int().min(1).max(1_000).default(100).describe("Rows at most"),
-  cursor: rowId.optional().describe("Goes on behind this row, as meta.next said"),
+  limit: limitOf(100, 1_000),
+  cursor: cursorOf(z.tuple([rowId])),
 });
 
 export const quarantineRow = z.object({

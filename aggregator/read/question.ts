@@ -2,12 +2,18 @@
 import type { TransactionSql } from "postgres";
 import type { z } from "zod";
 import { queryRowsMax } from "../../shared/limits.ts";
+import type { Place } from "./cursor.ts";
 import type { Range } from "./range.ts";
 
-/** A row of an answer: flat but for lists of numbers, so that it is also a line of CSV. */
-export type AnswerRow = Readonly<Record<string, string | number | boolean | null | readonly number[]>>;
+export type Cell = string | number | boolean | null;
 
-/** One question. `ask` runs in a read-only snapshot of its own and answers at most `rowLimit` rows. */
+/** A row of an answer: flat but for lists, so that it is also a line of CSV. */
+export type AnswerRow = Readonly<Record<string, Cell | readonly number[] | readonly string[]>>;
+
+/**
+ * One question. `ask` runs in a read-only snapshot of its own. It answers at most `rowLimit` rows, or, where it
+ * takes a `limit`, at most one more than that.
+ */
 export interface Question<Parameters extends z.ZodObject = z.ZodObject> {
   /** Last part of its path, and its name in metrics. */
   name: string;
@@ -15,6 +21,10 @@ export interface Question<Parameters extends z.ZodObject = z.ZodObject> {
   parameters: Parameters;
   row: z.ZodObject;
   ask(tx: TransactionSql, asked: z.output<Parameters>, range: Range): Promise<AnswerRow[]>;
+  /** Of a question that takes `limit` and `cursor`: where a row lies in the order of its rows, which is total. */
+  placeOf?(row: AnswerRow): Place;
+  /** Whether its rows tell of single people, so that nobody on the way keeps them. */
+  isPersonal?: true;
   /** Whether `ask` reads a model: then `as_of` is no later than the oldest event that is not in it yet. */
   isModelled?(asked: z.output<Parameters>, range: Range): boolean;
 }

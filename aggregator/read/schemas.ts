@@ -1,14 +1,20 @@
 // The governed event types: what each version's payload may hold.
 import { z } from "zod";
-import { sharedParameters } from "./parameters.ts";
-import { defineQuestion, rowLimit } from "./question.ts";
+import { cursorOf, pageLimit, rowsWanted } from "./cursor.ts";
+import { identifier, sharedParameters } from "./parameters.ts";
+import { defineQuestion } from "./question.ts";
 
 const { project, format } = sharedParameters;
 
 export const schemas = defineQuestion({
   name: "schemas",
   summary: "Governed event types by project, type and version",
-  parameters: z.strictObject({ project, format }),
+  parameters: z.strictObject({
+    project,
+    format,
+    limit: pageLimit,
+    cursor: cursorOf(z.tuple([identifier, identifier, z.string().regex(/^[1-9]\d{0,8}$/)])),
+  }),
   row: z.object({
     project: z.string(),
     type: z.string(),
@@ -22,6 +28,7 @@ export const schemas = defineQuestion({
     declared_at: z.iso.datetime(),
     amended_at: z.iso.datetime().nullable(),
   }),
+  placeOf: (row) => [String(row["project"]), String(row["type"]), String(row["version"])],
   ask: async (tx, asked) => {
     const rows = await tx<SchemaRow[]>`
       select project_id as project, type, version, payload::text as payload,
@@ -29,9 +36,11 @@ export const schemas = defineQuestion({
         identity ->> 'discriminator' as discriminator,
         declared_at, amended_at
       from event_schemas
-      ${asked.project === undefined ? tx`` : tx`where project_id = ${asked.project}`}
+      where true
+        ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}
+        ${asked.cursor === undefined ? tx`` : tx`and (project_id, type, version) > (${asked.cursor[0]}, ${asked.cursor[1]}, ${asked.cursor[2]}::integer)`}
       order by project_id, type, version
-      limit ${rowLimit}`;
+      limit ${rowsWanted(asked)}`;
     return rows.map((row) => ({
       ...row,
       declared_at: row.declared_at.toISOString(),

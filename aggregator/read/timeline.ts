@@ -1,6 +1,7 @@
 // What one person did, the newest first: events with their user_id, and those of visitors who turned out to be them.
 import type { TransactionSql } from "postgres";
 import { z } from "zod";
+import { cursorOf, limitOf } from "./cursor.ts";
 import { identifier, sharedParameters } from "./parameters.ts";
 import { type AnswerRow, defineQuestion } from "./question.ts";
 import type { Range } from "./range.ts";
@@ -15,11 +16,11 @@ export const timeline = defineQuestion({
   parameters: z.strictObject({
     ...sharedParameters,
     person: identifier.describe("A user_id, or an anonymous_id that came without one"),
-    limit: z.coerce.number().int().min(1).max(limitMax).default(100).describe("Events at most"),
-    before: z.uuid().optional().describe("Go on behind the event with this id"),
+    limit: limitOf(100, limitMax),
+    cursor: cursorOf(z.tuple([z.uuid()])),
   }),
   row: z.object({
-    id: z.uuid().describe("Give the last one as `before` to go on"),
+    id: z.uuid(),
     event_time: z.iso.datetime(),
     received_at: z.iso.datetime(),
     clock_offset_ms: z
@@ -38,14 +39,16 @@ export const timeline = defineQuestion({
     currency: z.string().nullable(),
     payload: z.string().describe("JSON"),
   }),
+  placeOf: (row) => [String(row["id"])],
+  isPersonal: true,
   isModelled: () => true,
   ask: async (tx, asked, range) => {
     const ids = await idsOf(tx, asked);
     const rows: AnswerRow[] = [];
     for (const day of await activeDays(tx, asked, range, ids)) {
-      if (rows.length >= asked.limit) break;
+      if (rows.length > asked.limit) break;
       const span = { from: Math.max(range.from, day), to: Math.min(range.to, day + dayMs) };
-      rows.push(...(await eventsOf(tx, asked, span, ids, asked.limit - rows.length)));
+      rows.push(...(await eventsOf(tx, asked, span, ids, asked.limit + 1 - rows.length)));
     }
     return rows;
   },
@@ -54,7 +57,7 @@ export const timeline = defineQuestion({
 interface TimelineAsked {
   project?: string | undefined;
   person: string;
-  before?: string | undefined;
+  cursor?: readonly [string] | undefined;
 }
 
 // A person, and the visitors who were identified as them; links are of a project, as ids are.
@@ -71,13 +74,13 @@ async function idsOf(tx: TransactionSql, { project, person }: TimelineAsked): Pr
 /** The days to look into, the newest first; without them a person would be looked for among everybody's events. */
 async function activeDays(
   tx: TransactionSql,
-  { project, before }: TimelineAsked,
+  { project, cursor }: TimelineAsked,
   range: Range,
   ids: readonly string[],
 ): Promise<number[]> {
   // An id begins with its event's time.
   const upTo =
-    before === undefined ? range.to : Number.parseInt(before.replace("-", "").slice(0, 12), 16) + 1;
+    cursor === undefined ? range.to : Number.parseInt(cursor[0].replace("-", "").slice(0, 12), 16) + 1;
   const rows = await tx<{ ms: number }[]>`
     select distinct (extract(epoch from day) * 1000)::float8 as ms
     from person_days
@@ -104,7 +107,7 @@ async function eventsOf(
     from events
     where ${within(tx, { project: asked.project, users: "all" }, span)}
       and coalesce(user_id, anonymous_id) = any(${[...ids]}::text[])
-      ${asked.before === undefined ? tx`` : tx`and id < ${asked.before}`}
+      ${asked.cursor === undefined ? tx`` : tx`and id < ${asked.cursor[0]}`}
     order by id desc
     limit ${limit}`;
   return rows.map(

@@ -107,9 +107,9 @@ describe("the audit", () => {
       expect((await app().request("/v1/audit")).status).toBe(401);
       const response = await app().request("/v1/audit?limit=3", { headers });
       expect(response.status).toBe(200);
-      const { data, meta } = (await response.json()) as { data: unknown; meta: { next: string } };
+      const { data, meta } = (await response.json()) as { data: unknown; meta: { next_cursor: string } };
       expect(z.array(auditRow).parse(data)).toHaveLength(3);
-      expect(meta.next).toMatch(/^\d+$/);
+      expect(meta.next_cursor).toMatch(/^[\w-]+$/);
     });
 
     it.each(["limit=0", "limit=1001", "cursor=x", "action=nothing", "from=yesterday", "colour=red"])(

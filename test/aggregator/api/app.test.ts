@@ -274,7 +274,7 @@ describe("whoever asks", () => {
       expect(headers.get("x-content-type-options")).toBe("nosniff");
       expect(headers.get("referrer-policy")).toBe("no-referrer");
       expect(headers.get("access-control-allow-origin")).toBeNull();
-      expect(headers.get("cache-control")).toMatch(/^no-(store|cache)$/);
+      expect(headers.get("cache-control")).toMatch(/^(private, )?no-(store|cache)$/);
     }
   });
 });
