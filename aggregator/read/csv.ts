@@ -1,11 +1,9 @@
 // An answer as CSV (RFC 4180): one line of names, then one line a row.
-import type { AnswerRow } from "./question.ts";
-
-type Cell = string | number | boolean | null;
+import type { AnswerRow, Cell } from "./question.ts";
 
 /**
  * `names` gives the columns and their order, so that an empty answer has its header too. A list takes as
- * many columns as the longest of its name has numbers: retained_0, retained_1, …
+ * many columns as the longest of its name has entries: retained_0, retained_1, …
  */
 export function toCsv(names: readonly string[], rows: readonly AnswerRow[]): string {
   const columns = names.flatMap((name) => columnsOf(name, rows));
@@ -25,11 +23,12 @@ function columnsOf(
   const longest = lists.reduce((most, list) => Math.max(most, list.length), 0);
   return Array.from({ length: longest }, (_, at) => ({
     title: `${name}_${at}`,
-    of: (row) => (row[name] as readonly number[])[at],
+    of: (row) => (row[name] as readonly Cell[])[at],
   }));
 }
 
-const isList = (value: AnswerRow[string] | undefined): value is readonly number[] => Array.isArray(value);
+const isList = (value: AnswerRow[string] | undefined): value is readonly number[] | readonly string[] =>
+  Array.isArray(value);
 
 function cell(value: Cell): string {
   if (typeof value !== "string") return value === null ? "" : String(value);

@@ -4,6 +4,7 @@ import { events } from "./events.ts";
 import { funnel } from "./funnel.ts";
 import { lateness } from "./lateness.ts";
 import { newest } from "./newest.ts";
+import { paths } from "./paths.ts";
 import type { Question } from "./question.ts";
 import { retention } from "./retention.ts";
 import { revenue } from "./revenue.ts";
@@ -19,6 +20,7 @@ export const questions: readonly Question[] = [
   sessions,
   retention,
   funnel,
+  paths,
   segments,
   timeline,
   newest,

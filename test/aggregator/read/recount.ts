@@ -28,7 +28,7 @@ const gapMs = 30 * 60_000;
 const dayMs = 24 * 60 * 60_000;
 
 /** Everybody's events of the project and types, in their order, each list of one person. */
-function people(rows: readonly Row[], asked: Asked): Row[][] {
+export function people(rows: readonly Row[], asked: Asked): Row[][] {
   const links = new Map<string, string>();
   const sorted = rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   for (const { type, project, user, anonymous } of sorted) {
@@ -71,7 +71,7 @@ function between(first: string, second: string, interval: Interval): number {
 }
 
 /** Splits one person's events where more than 30 minutes lie between two. */
-function split(own: readonly Row[]): Row[][] {
+export function split(own: readonly Row[]): Row[][] {
   const sessions: Row[][] = [];
   for (const row of own) {
     const last = sessions.at(-1)?.at(-1);
