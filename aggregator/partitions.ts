@@ -25,8 +25,9 @@ export function createPartitions(store: Store): Partitions {
         if (!known.has(month)) missing.add(month);
       }
       for (const month of [...missing].sort((left, right) => left - right)) {
-        await make(store.sql, month);
-        known.add(month);
+        if (await make(store.sql, month)) known.add(month);
+        // Somebody has moved the events to a hypertable since this process began.
+        else return await store.inspect();
       }
     },
     forget: () => known.clear(),
@@ -35,16 +36,22 @@ export function createPartitions(store: Store): Partitions {
 
 // Made like the events and then attached: that lets writers of other months go on, which `partition of`
 // would not. There is no default partition, for it would have to be searched at every attach.
-async function make(sql: Sql, month: number): Promise<void> {
+// Answers false where the events have no partitions.
+async function make(sql: Sql, month: number): Promise<boolean> {
   const from = firstOf(month);
   const to = firstOf(month + 1);
   const name = `events_${from.split("-", 2).join("_")}`;
-  await sql.begin(async (tx) => {
+  return await sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(hashtextextended(current_schema() || '.partitions', 0))`;
-    const [found] = await tx`select to_regclass(${name}) is not null as made`;
-    if (found?.["made"] === true) return;
+    const [found] = await tx`
+      select to_regclass(${name}) is not null as made, relkind = 'p' as divided
+      from pg_class
+      where oid = to_regclass('events')`;
+    if (found?.["divided"] !== true) return false;
+    if (found["made"] === true) return true;
     await tx`create table ${tx(name)} (like event_columns including defaults)`;
     await tx.unsafe(`alter table events attach partition ${name} for values from ('${from}') to ('${to}')`);
+    return true;
   });
 }
 

@@ -3,9 +3,11 @@ import type { Command } from "commander";
 import { exitCode, print, runCommand, untilStopped } from "../../shared/command.ts";
 import type { Log } from "../../shared/log/log.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
+import type { AlertConfig } from "../alert/settings.ts";
 import type { ProofConfig } from "../ledger/spools.ts";
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
+import { registerAlerts } from "./register-alerts.ts";
 import { registerAudit } from "./register-audit.ts";
 import { registerCompleteness } from "./register-completeness.ts";
 import { registerKeys } from "./register-keys.ts";
@@ -18,12 +20,13 @@ import { registerReconcile } from "./register-reconcile.ts";
 import { registerReplay } from "./register-replay.ts";
 import { registerSchema } from "./register-schema.ts";
 import { registerTokens } from "./register-tokens.ts";
+import { registerUpgrade } from "./register-upgrade.ts";
 
 /** What the commands are given: openers for what the settings name or a flag does, and the process itself. */
 export interface AggregatorCommands {
   openStore(url?: string, schema?: string): Promise<Store>;
   openLog(url?: string): Promise<Log>;
-  config(): ProofConfig;
+  config(): ProofConfig & AlertConfig;
   /** Runs `work` with the store and an edge's way back in, as an import reaches it. */
   withReenter<T>(work: (store: Store, reenter: Reenter) => Promise<T>): Promise<T>;
   /** Starts the aggregator as a process of its own. */
@@ -65,7 +68,9 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
   registerCompleteness(program, deps);
   registerLifecycle(program, deps);
   registerAudit(program, deps);
+  registerAlerts(program, deps);
   registerSchema(program, deps);
+  registerUpgrade(program, deps);
   registerTokens(program, deps);
 }
 

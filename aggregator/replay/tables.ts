@@ -11,8 +11,8 @@ export interface Table {
   columns: readonly string[];
 }
 
-/** What belongs to one schema alone, or holds no rows. */
-const neverMoved = ["schema_migrations", "event_columns", "replays"];
+/** What belongs to one schema alone, holds no rows, or is half of a move. */
+const neverMoved = ["schema_migrations", "event_columns", "replays", "events_next"];
 
 /** The tables of the schema by name; partitions and chunks are their table's. */
 export async function listTables(tx: TransactionSql): Promise<Map<string, Table>> {

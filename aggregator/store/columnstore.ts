@@ -44,9 +44,8 @@ export async function unpacking<Value>(
   work: (tx: TransactionSql) => Promise<Value>,
 ): Promise<Value> {
   return (await store.sql.begin(async (tx) => {
-    if (store.flavour === "timescale-community") {
-      await tx`set local timescaledb.max_tuples_decompressed_per_dml_transaction = 0`;
-    }
+    // Elsewhere it is a name without a meaning, and a store may have become one of columns since it was opened.
+    await tx`select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)`;
     return await work(tx);
   })) as Value;
 }

@@ -100,6 +100,14 @@ async function offerExtension(store: Store): Promise<void> {
   await session.end({ timeout: 5 });
 }
 
+/** Says that this schema is of a hypertable now: what was applied stands there as it reads for one. */
+export async function noteHypertable(tx: TransactionSql): Promise<void> {
+  for (const { name, timescale } of readFolder(ownFolder)) {
+    await tx`
+      update schema_migrations set variant = 'timescale', checksum = ${checksum(timescale)} where name = ${name}`;
+  }
+}
+
 async function step(
   session: Sql,
   schema: string,

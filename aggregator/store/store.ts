@@ -36,7 +36,8 @@ export type StoreFault =
   | "store_start_failed"
   | "migration_changed"
   | "migration_newer"
-  | "migration_failed";
+  | "migration_failed"
+  | "extension_missing";
 
 /** A fault of the store itself, told so that an operator can act; it never shows a credential. */
 export class StoreError extends Error {

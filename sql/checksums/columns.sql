@@ -9,7 +9,7 @@ where c.relnamespace = current_schema()::regnamespace
   and c.relkind in ('r', 'p')
   and not c.relispartition
   and c.relname not in (
-    'schema_migrations', 'event_columns', 'canaries', 'replays', 'row_restorations', 'row_removals',
+    'schema_migrations', 'event_columns', 'events_next', 'canaries', 'replays', 'row_restorations', 'row_removals',
     -- What is told outside, by whoever serves meanwhile.
     'notices', 'touched_days', 'told_days', 'told_figures',
     -- The read models: made of the events, whenever they are folded.
