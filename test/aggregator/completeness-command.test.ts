@@ -54,10 +54,11 @@ describe("weir completeness", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const ask = async (query: Record<string, string>) => {
+  const answered = async (query: Record<string, string>) => {
     const given = Object.entries(query).map(([name, value]) => [name, [value]]);
-    return (await askCompleteness(store.sql, Object.fromEntries(given))).data;
+    return await askCompleteness(store.sql, Object.fromEntries(given));
   };
+  const ask = async (query: Record<string, string>) => (await answered(query)).data;
 
   it("counts the numbers of all streams", async () => {
     const total = { streams: 3, expected: 17, seen: 11, declared_lost: 2, gap: 4, completeness: 11 / 17 };
@@ -102,7 +103,8 @@ describe("weir completeness", () => {
   });
 
   it("lists what each stream misses, page by page", async () => {
-    const [first] = await ask({ by: "stream", limit: "1" });
+    const { data, meta } = await answered({ by: "stream", limit: "1" });
+    const [first] = data;
     expect(first).toMatchObject({
       project: "blog",
       stream_id: "s-3",
@@ -110,11 +112,11 @@ describe("weir completeness", () => {
       missing: "1",
       missing_ranges: 1,
     });
-    expect(await ask({ by: "stream", after: String(first!["cursor"]) })).toMatchObject([
+    expect(await ask({ by: "stream", cursor: meta.next_cursor! })).toMatchObject([
       { project: "shop", stream_id: "s-1", gap: 3, declared_lost: 2, missing: "3-4, 6-8", missing_ranges: 2 },
     ]);
     const page = await weir("--gaps", "--limit", "1", "--json");
-    const rest = await weir("--gaps", "--after", String(page.result["next"]), "--json");
+    const rest = await weir("--gaps", "--cursor", String(page.result["next"]), "--json");
     expect(rest.result).toMatchObject({ next: null, rows: [{ stream_id: "s-1" }] });
     expect((await weir("--gaps")).said).toMatch(/shop +s-1 +3 +3-4, 6-8/);
   }, 60_000);
@@ -122,7 +124,7 @@ describe("weir completeness", () => {
   it("refuses what it does not know", async () => {
     expect(await weir("--by", "nothing")).toMatchObject({ code: 2 });
     expect(await weir("--limit", "3")).toMatchObject({ code: 2 });
-    expect(await weir("--gaps", "--after", "!")).toMatchObject({ code: 2 });
+    expect(await weir("--gaps", "--cursor", "!")).toMatchObject({ code: 2 });
     expect(await weir("--from", "yesterday")).toMatchObject({ code: 2 });
   }, 60_000);
 });
