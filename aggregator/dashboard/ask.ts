@@ -35,7 +35,10 @@ export async function ask(
   waitMs?: number,
 ): Promise<Answer> {
   const response = await send(question, query, signal, waitMs);
-  return (await response.json()) as Answer;
+  const answer = (await response.json()) as Answer;
+  // Where nothing changed the browser gives the answer it had, under the new one's headers.
+  const asOf = response.headers.get("weir-as-of");
+  return asOf === null ? answer : { ...answer, meta: { ...answer.meta, as_of: asOf } };
 }
 
 /** The same answer as CSV, for a download: a link could not carry the token. */
