@@ -7,6 +7,8 @@ import type { Logger } from "../shared/logger.ts";
 import type { Meter } from "../shared/meter.ts";
 import { WeirError } from "../shared/problem.ts";
 import type { Reenter } from "../shared/wire/reentry.ts";
+import { startAlerts } from "./alert/alerts.ts";
+import { type AlertConfig, alertSettings } from "./alert/settings.ts";
 import { createApi } from "./api/app.ts";
 import { createFreshness, type Freshness } from "./completeness/freshness.ts";
 import type { Consume } from "./consume.ts";
@@ -21,7 +23,7 @@ import type { Store } from "./store/store.ts";
 import { hasAdminToken } from "./tokens.ts";
 
 /** The settings an aggregator reads. */
-export interface AggregatorConfig {
+export interface AggregatorConfig extends AlertConfig {
   WEIR_HOST: string;
   WEIR_AGGREGATOR_PORT: number;
   WEIR_API_TOKEN?: string | undefined;
@@ -102,6 +104,8 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
     const topics = { metrics: config.WEIR_METRICS_TOPIC, alerts: config.WEIR_ALERTS_TOPIC };
     const notices = startNotices({ ...start, topics });
     ends.push(() => notices.close());
+    const alerts = startAlerts({ ...start, ...alertSettings(config), reader });
+    ends.push(() => alerts.close());
     logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
     const server = serve(start, consume, reader, freshness);
     ends.push(async () => {

@@ -76,6 +76,18 @@ export const settings = /* @__PURE__ */ (() =>
     WEIR_EDGE_BUFFERS: z.optional(list),
     WEIR_QUARANTINE_DAYS: whole(90, 1, 36_500),
     WEIR_RETENTION_DAYS: whole(0, 0, 36_500),
+    WEIR_ALERT_RULES: z.optional(z.string()),
+    WEIR_ALERT_WEBHOOK_URL: z.optional(z.url({ protocol: /^https?$/ })),
+    WEIR_ALERT_WEBHOOK_SECRET: z.optional(
+      z
+        .string()
+        .check(
+          z.regex(
+            /^whsec_([A-Za-z0-9+/]{4}){6,}([A-Za-z0-9+/=]{4})?$/,
+            "must be whsec_ and base64 of 24 bytes or more",
+          ),
+        ),
+    ),
     WEIR_TLS_CA: z.optional(z.string()),
     WEIR_API_TOKEN: z.optional(z.string().check(z.minLength(16))),
   }) as const)();
@@ -126,6 +138,9 @@ const purposes: Readonly<Record<SettingName, string>> = {
   WEIR_EDGE_BUFFERS:
     "Addresses of edges with a buffer, comma-separated; the proof asks each what it still holds",
   WEIR_RETENTION_DAYS: "Days an event is kept after it happened; 0: for ever",
+  WEIR_ALERT_RULES: "File of alert rules, YAML or JSON; without one the built-in rules hold",
+  WEIR_ALERT_WEBHOOK_URL: "Address that is told when an alert fires or is resolved, such as Slack's",
+  WEIR_ALERT_WEBHOOK_SECRET: "Key that signs what the webhook gets: whsec_ and base64 of 24 bytes or more",
   WEIR_QUARANTINE_DAYS: "Days an event stays in quarantine after it was received",
   WEIR_TLS_CA: "PEM of the authority that signed the servers' certificates",
   WEIR_API_TOKEN: "Token of the API and dashboard; needed where they are bound beyond loopback",

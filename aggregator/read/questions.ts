@@ -1,5 +1,6 @@
 // Every question over the events, in the order of the API's description.
 import { activeUsers } from "./active-users.ts";
+import { alerts } from "./alerts.ts";
 import { events } from "./events.ts";
 import { funnel } from "./funnel.ts";
 import { lateness } from "./lateness.ts";
@@ -25,5 +26,6 @@ export const questions: readonly Question[] = [
   timeline,
   newest,
   lateness,
+  alerts,
   schemas,
 ];

@@ -1,59 +1,9 @@
 // Every instrument of the three processes: its OpenTelemetry name, kind, unit, attributes and meaning.
 // A name that is not here is not measured; panels and alerts may use no other.
 
-/** Counters only grow, gauges say what is true now, histograms hold how values are spread. */
-export interface Instrument {
-  name: string;
-  kind: "counter" | "gauge" | "histogram";
-  /** UCUM as OpenTelemetry writes it: s, By, 1, or a counted thing in braces. */
-  unit: string;
-  /** Names of the attributes; each takes few values, all of them known beforehand. */
-  attributes: readonly string[];
-  description: string;
-  /** Upper bounds of a histogram's buckets, growing. */
-  buckets?: readonly number[];
-}
+import { counter, duration, gauge, type Instrument, spread } from "./instrument.ts";
 
-// From a loopback answer to the longest deadline (publish, 10 s, twice): 14 buckets, a factor of 2 to 2.5 each.
-const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-// One event up to the largest write transaction.
-const eventCounts = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
-// 1 KiB up to the largest record, by factors of four, then two.
-const byteSizes = [1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304];
-
-const counter = (
-  name: string,
-  unit: string,
-  attributes: readonly string[],
-  description: string,
-): Instrument => ({ name, kind: "counter", unit, attributes, description });
-const gauge = (
-  name: string,
-  unit: string,
-  attributes: readonly string[],
-  description: string,
-): Instrument => ({ name, kind: "gauge", unit, attributes, description });
-const duration = (name: string, attributes: readonly string[], description: string): Instrument => ({
-  name,
-  kind: "histogram",
-  unit: "s",
-  attributes,
-  description,
-  buckets: seconds,
-});
-const spread = (
-  name: string,
-  unit: "By" | "{event}",
-  attributes: readonly string[],
-  description: string,
-): Instrument => ({
-  name,
-  kind: "histogram",
-  unit,
-  attributes,
-  description,
-  buckets: unit === "By" ? byteSizes : eventCounts,
-});
+export type { Instrument };
 
 const edge: readonly Instrument[] = [
   counter(
@@ -161,6 +111,17 @@ const aggregator: readonly Instrument[] = [
   duration("weir.aggregator.query.duration", ["weir.question", "weir.code"], "One question, by `ok` or code"),
   gauge("weir.notices.waiting", "{notice}", ["weir.topic"], "Notices that the log does not have yet"),
   gauge("weir.notices.age", "s", ["weir.topic"], "Age of the oldest notice that the log does not have yet"),
+  gauge("weir.alerts.firing", "{rule}", ["weir.severity"], "Alert rules that fire: page, look"),
+  gauge("weir.alerts.unknown", "{rule}", [], "Alert rules that could not be judged last time"),
+  gauge("weir.alerts.age", "s", [], "Time since an aggregator judged the alert rules"),
+  counter("weir.alerts.transitions", "{alert}", ["weir.state"], "Rules that began to fire, or were resolved"),
+  counter(
+    "weir.alerts.deliveries",
+    "{attempt}",
+    ["weir.outcome"],
+    "Attempts at the webhook: delivered, failed, gone",
+  ),
+  gauge("weir.alerts.undelivered", "{alert}", ["weir.outcome"], "Not at the webhook: waiting, or given up"),
   gauge("weir.store.up", "1", [], "1 while the store answers"),
 ];
 
