@@ -1,74 +1,81 @@
-// When each person did what: sorted times, so that the steps of a funnel are looked up instead of sorted.
+// When each person did what: sorted moments by day and type, so that a funnel's steps are walked, not sorted.
+import type { PendingQuery, Row, TransactionSql } from "postgres";
 import type { Model } from "./model.ts";
 
-/** Times in a part that grows no more: less than 2 KiB, so that a row lies in its page as a whole. */
-const partTimes = 200;
+/** Events of a part that grows no more: 128 KiB, so that what a question reads at once is bounded. */
+const partEvents = 16_384;
+/** So many parts of about one size are joined: each event is written again once for each size there is. */
+const partsJoined = 8;
+
+/** A moment is the person's number, shifted by so many bits, plus the milliseconds of the UTC day. */
+export const momentBits = 27;
 
 export const stepTimes: Model = {
   name: "step_times",
 
-  // What comes in the order of time is put behind; what is late is sorted in. Either way one row is written
-  // again for each person and type, found by the key, however large the table is thought to be.
   async fold(tx) {
-    // The planner does not know how few the places are, and would read the whole table to join them.
-    await tx.unsafe("set local enable_hashjoin = off; set local enable_mergejoin = off");
-    await tx`
-      with grown as materialized (
-        select (month at time zone 'UTC')::date as month, project_id, type, is_identified, number, times
-        from (
-          select number, type, project_id, is_identified, date_trunc('month', event_time, 'UTC') as month,
-            array_agg(event_time order by event_time) as times
-          from weir_fresh
-          where number is not null
-          group by 1, 2, 3, 4, 5
-        ) as grouped
-      ),
-      looked as materialized (
-        select g.*, last.place, last.part, last.is_full
-        from grown g
-        left join lateral (
-          select s.ctid as place, s.part, cardinality(s.times) >= ${partTimes}::int as is_full
-          from step_times s
-          where (s.month, s.project_id, s.type, s.is_identified, s.number)
-              = (g.month, g.project_id, g.type, g.is_identified, g.number)
-          order by s.part desc
-          limit 1
-        ) as last on true
-      ),
-      lengthened as (
-        update step_times s
-        set times = case
-          when l.times[1] >= s.times[cardinality(s.times)] then s.times || l.times
-          else (select array_agg(moment order by moment) from unnest(s.times || l.times) as moment)
-        end
-        from looked l
-        where s.ctid = l.place and not l.is_full
-      )
-      insert into step_times (month, project_id, type, is_identified, number, part, times)
-      select month, project_id, type, is_identified, number, coalesce(part + 1, 0), times
-      from looked
-      where place is null or is_full`;
-    await tx.unsafe("set local enable_hashjoin = on; set local enable_mergejoin = on");
+    await put(
+      tx,
+      tx`
+      select type, (event_time at time zone 'UTC')::date as day, project_id, is_identified,
+        number::bigint << ${momentBits}::int | (date_part('epoch', event_time) * 1000)::bigint % 86400000 as moment
+      from weir_fresh
+      where number is not null`,
+    );
+    await joinParts(tx);
   },
 
-  // Of sorted times those of a day lie between two places.
-  async clear(tx, { project, day, from, to }) {
-    const isOfMonth = tx`month = date_trunc('month', ${day}::date)::date and project_id = ${project}`;
-    const before = tx`width_bucket(${from}::timestamptz - interval '1 microsecond', times)`;
-    const upTo = tx`width_bucket(${to}::timestamptz - interval '1 microsecond', times)`;
-    await tx`
-      delete from step_times
-      where ${isOfMonth} and ${before} = 0 and ${upTo} = cardinality(times)`;
-    await tx`
-      update step_times
-      set times = times[:${before}] || times[${upTo} + 1:]
-      where ${isOfMonth} and ${before} < ${upTo}`;
+  async clear(tx, { project, day }) {
+    await tx`delete from step_times where day = ${day} and project_id = ${project}`;
   },
 
-  rows: (tx, { project, day, from, to }) => tx`
-    select type, is_identified, number, moment
+  rows: (tx, { project, day }) => tx`
+    select type, is_identified, (moment >> ${momentBits}::int)::int as number,
+      day::timestamp at time zone 'UTC' + interval '1 millisecond' * (moment & ${2 ** momentBits - 1}::bigint) as at
     from step_times
-    cross join unnest(times) as moment
-    where month = date_trunc('month', ${day}::date)::date and project_id = ${project}
-      and moment >= ${from} and moment < ${to}`,
+    cross join unnest(firsts || others) as moment
+    where day = ${day} and project_id = ${project}`,
 };
+
+/** Puts rows (type, day, project_id, is_identified, moment) in as parts of their own. */
+const put = (tx: TransactionSql, moments: PendingQuery<Row[]>): PendingQuery<Row[]> => tx`
+  insert into step_times (type, day, project_id, is_identified, events, firsts, others)
+  select type, day, project_id, is_identified, count(*),
+    coalesce(array_agg(moment order by moment) filter (where is_first), '{}'),
+    coalesce(array_agg(moment order by moment) filter (where not is_first), '{}')
+  from (
+    select *, moment >> ${momentBits}::int is distinct from lag(moment >> ${momentBits}::int) over own as is_first,
+      (row_number() over own - 1) / ${partEvents}::int as place
+    from (${moments}) as given
+    window own as (partition by type, day, project_id, is_identified order by moment)
+  ) as placed
+  group by type, day, project_id, is_identified, place`;
+
+/** Joins small parts of the days that were folded, where they have become many. */
+async function joinParts(tx: TransactionSql): Promise<void> {
+  const crowded = await tx<{ parts: string }[]>`
+    select array_agg(part)::text as parts
+    from (
+      select distinct type, (event_time at time zone 'UTC')::date as day, project_id, is_identified
+      from weir_fresh
+      where number is not null
+    ) as touched
+    cross join lateral (
+      select part, events
+      from step_times s
+      where (s.type, s.day, s.project_id, s.is_identified)
+          = (touched.type, touched.day, touched.project_id, touched.is_identified)
+        and events < ${partEvents}
+      offset 0
+    ) as small
+    group by type, day, project_id, is_identified, floor(log(${partsJoined}, events))
+    having count(*) >= ${partsJoined}`;
+  if (crowded.length === 0) return;
+  const parts = `{${crowded.map((each) => each.parts.slice(1, -1)).join(",")}}`;
+  await put(
+    tx,
+    tx`select type, day, project_id, is_identified, unnest(firsts || others) as moment
+      from step_times where part = any(${parts}::bigint[])`,
+  );
+  await tx`delete from step_times where part = any(${parts}::bigint[])`;
+}

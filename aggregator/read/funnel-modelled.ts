@@ -1,11 +1,15 @@
-// The steps of a funnel out of the model: sorted times of what people did.
+// Funnels out of the model: moments of what people did are read day after day, and walked through here.
 import type { TransactionSql } from "postgres";
+import { momentBits } from "../model/step-times.ts";
+import type { Path } from "./funnel-depth.ts";
+import { createWalk, isFirstOnly, keyOf, peopleMax, type Walk } from "./funnel-walk.ts";
 import type { Range } from "./range.ts";
 import type { EventsAsked, Fragment, Span } from "./within.ts";
 
-export interface StepsModelled extends Pick<EventsAsked, "project" | "users"> {
-  /** The type of each step. */
-  steps: readonly string[];
+export interface WalkAsked extends Path, Pick<EventsAsked, "project" | "users"> {
+  /** The type of each kind, from 1. */
+  types: readonly string[];
+  windowMs: number;
 }
 
 interface Windowed extends Pick<EventsAsked, "users"> {
@@ -13,119 +17,115 @@ interface Windowed extends Pick<EventsAsked, "users"> {
   breakdown?: string | undefined;
 }
 
+/** Parts read at once: with the most that a part holds, some 30 MiB on their way. */
+const partsAtOnce = 64;
+const dayMs = 86_400_000;
+/** Where PostgreSQL's binary form of an array of one dimension has its elements, and their width. */
+const [headBytes, itemBytes] = [20, 12];
+
 /** Whether the model knows the answer: nobody is somebody else in it, it has no sessions, and only times. */
 export function canUseTimes<Asked extends Windowed>(asked: Asked): asked is Asked & { window: number } {
   return asked.users !== "linked" && asked.window !== "session" && asked.breakdown === undefined;
 }
 
-/**
- * Rows (project_id, person, event_time, kind, tag, until) as `stepsWithin` has them, though one for each of
- * equal events; `person` is a number, `tag` null.
- */
-export function stepsOfTimes(
-  tx: TransactionSql,
-  asked: StepsModelled,
-  range: Range,
-  types: readonly string[],
-  windowMs: number,
-): Fragment {
-  return tx`
-    select project_id, number as person, moment as event_time, null::text as tag,
-      moment + interval '1 millisecond' * ${windowMs}::float8 as until,
-      array_position(${[...types]}::text[], type) as kind
-    from (${rowsOf(tx, asked, types, monthsOf(range))}) as rows
-    cross join unnest(times) as moment
-    where moment >= ${momentOf(tx, range.from)} and moment < ${momentOf(tx, range.to)}`;
-}
-
-/**
- * How many people took each of the steps from their first step 1 on, in any order. Each step is the first
- * time behind the one before: there is no better way.
- */
-export async function countFirstWays(
-  tx: TransactionSql,
-  asked: StepsModelled,
-  range: Range,
-  windowMs: number,
-): Promise<number[]> {
-  const months = monthsOf(range);
-  const [first, ...later] = asked.steps.map((type) => rowsOf(tx, asked, [type], months));
-  const counts = asked.steps.map(
-    (_, at) => tx`
-      ${at === 0 ? tx`` : tx`union all`}
-      select ${at}::int as place, count(*)::float8 as users from ${tx(`step_${at + 1}`)}`,
-  );
-  // How many people come to a step is not known beforehand. Few are thought to, and each of them would be
-  // looked up alone, or sorted with all of their times.
-  await tx`select set_config('enable_nestloop', 'off', true), set_config('enable_sort', 'off', true)`;
-  const rows = await tx<{ place: number; users: number }[]>`
-    with ${firstStep(tx, first!, range, windowMs)}
-    ${later.map((each, at) => nextStep(tx, each, at + 1))}
-    ${counts}`;
-  const users = new Array<number>(asked.steps.length).fill(0);
-  for (const row of rows) users[row.place] = row.users;
+/** How many people took each of the steps. People are walked in as many rounds as their numbers take. */
+export async function countWalked(tx: TransactionSql, asked: WalkAsked, range: Range): Promise<number[]> {
+  const users = asked.kinds.map(() => 0);
+  const walk = createWalk(asked);
+  const close = (): void => {
+    for (const [at, count] of walk.count().entries()) users[at]! += count;
+    walk.clear();
+  };
+  for (let low = 0, isLast = false; !isLast; low += peopleMax) {
+    const day = createDay(range, low);
+    let project: string | undefined;
+    const take = (): void => walk.take(day.at, day.take(walk.order === "time"));
+    await partsOf(tx, asked, range, walk.order).cursor(partsAtOnce, (parts) => {
+      for (const part of parts) {
+        const at = part.day * dayMs;
+        if (part.project_id !== project || at !== day.at) {
+          take();
+          if (part.project_id !== project) close();
+          [project, day.at] = [part.project_id, at];
+        }
+        day.add(part.firsts, part.kind);
+        if (part.others !== null) day.add(part.others, part.kind);
+      }
+    });
+    take();
+    close();
+    isLast = !day.isMore;
+  }
   return users;
 }
 
-function firstStep(tx: TransactionSql, rows: Fragment, { from, to }: Span, windowMs: number): Fragment {
-  return tx`
-    step_1 as (
-      select project_id, number, moment,
-        least(moment + interval '1 millisecond' * ${windowMs}::float8, ${momentOf(tx, to - 1)}) as until
-      from (
-        select project_id, number,
-          min(case
-            when times[1] >= ${momentOf(tx, from)} then times[1]
-            else times[width_bucket(${momentOf(tx, from - 1)}, times) + 1]
-          end) as moment
-        from (${rows}) as rows
-        group by project_id, number
-      ) as begun
-      where moment < ${momentOf(tx, to)}
-    )`;
+interface Part {
+  project_id: string;
+  /** Days since 1970. */
+  day: number;
+  kind: number;
+  firsts: Uint8Array;
+  others: Uint8Array | null;
 }
 
-function nextStep(tx: TransactionSql, rows: Fragment, before: number): Fragment {
-  return tx`
-    , ${tx(`step_${before + 1}`)} as (
-      select project_id, number, min(until) as until, min(next) as moment
-      from (
-        select project_id, number, until, times[width_bucket(moment, times) + 1] as next
-        from ${tx(`step_${before}`)}
-        join (${rows}) as rows using (project_id, number)
-        offset 0
-      ) as found
-      group by project_id, number
-      having min(next) <= min(until)
-    )`;
+function partsOf(tx: TransactionSql, asked: WalkAsked, { from, to }: Span, order: Walk["order"]) {
+  const { project, users, types } = asked;
+  // Who begins with their first step 1 does so with the first one of a day, where all of the day is asked for.
+  const day = (ms: number): Fragment => tx`(to_timestamp(${ms}::float8 / 1000) at time zone 'UTC')::date`;
+  return tx<Part[]>`
+    select project_id, day - '1970-01-01' as day, kind, array_send(firsts) as firsts,
+      ${isFirstOnly(asked) ? tx`case when kind <> 1 or day = ${day(from)} then array_send(others) end` : tx`array_send(others)`} as others
+    from (
+      select project_id, day, array_position(${[...types]}::text[], type) as kind, firsts, others
+      from step_times
+      where type = any(${[...types]}::text[])
+        and day >= ${day(from)}
+        and day <= ${day(to - 1)}
+        ${project === undefined ? tx`` : tx`and project_id = ${project}`}
+        ${users === "identified" ? tx`and is_identified` : tx``}
+      order by project_id, ${order === "kind" ? tx`kind, day` : tx`day`}
+      offset 0
+    ) as parts`;
 }
 
-function rowsOf(
-  tx: TransactionSql,
-  { project, users }: StepsModelled,
-  types: readonly string[],
-  months: readonly string[],
-): Fragment {
-  return tx`
-    select project_id, number, type, times
-    from step_times
-    where month = any(${[...months]}::date[])
-      and type = ${types.length === 1 ? types[0]! : tx`any(${[...types]}::text[])`}
-      ${project === undefined ? tx`` : tx`and project_id = ${project}`}
-      ${users === "identified" ? tx`and is_identified` : tx``}`;
-}
-
-/** Times of events are whole milliseconds; this is worked out once, before any row is read. */
-const momentOf = (tx: TransactionSql, ms: number): Fragment => tx`to_timestamp(${ms}::float8 / 1000)`;
-
-/** First days of the UTC months of the span, from 1970 on, where ids begin. */
-function monthsOf({ from, to, stored, asOf }: Range): string[] {
-  const last = Math.min(to - 1, Math.max(asOf, stored?.last ?? 0));
-  const months: string[] = [];
-  const month = new Date(Math.max(from, 0));
-  for (month.setUTCDate(1), month.setUTCHours(0, 0, 0, 0); month.getTime() <= last; ) {
-    months.push(month.toISOString().slice(0, 10));
-    month.setUTCMonth(month.getUTCMonth() + 1);
-  }
-  return months;
+/** Gathers the keys of a day that lie in the span and are of people from `low` on. */
+function createDay({ from, to }: Span, low: number) {
+  let keys = new Float64Array(4_096);
+  let length = 0;
+  const day = {
+    /** Epoch ms. */
+    at: 0,
+    /** Whether there are people behind the round. */
+    isMore: false,
+    /** Adds moments as PostgreSQL sends them. */
+    add(bytes: Uint8Array, kind: number): void {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const count = Math.max(0, (bytes.byteLength - headBytes) / itemBytes);
+      if (length + count > keys.length) {
+        const wider = new Float64Array(2 * (length + count));
+        wider.set(keys.subarray(0, length));
+        keys = wider;
+      }
+      const isWhole = day.at >= from && day.at + dayMs <= to;
+      for (let at = 0; at < count; at += 1) {
+        const place = headBytes + at * itemBytes + 4;
+        const below = view.getUint32(place + 4);
+        // A person's number has five bits in the lower word.
+        const person = view.getInt32(place) * 32 + (below >>> momentBits) - low;
+        const ms = below & (2 ** momentBits - 1);
+        if (person >= peopleMax) day.isMore = true;
+        if (person < 0 || person >= peopleMax) continue;
+        if (!isWhole && (day.at + ms < from || day.at + ms >= to)) continue;
+        keys[length] = keyOf(person * 2 ** momentBits + ms, kind);
+        length += 1;
+      }
+    },
+    /** What was gathered; good until the next is added. */
+    take(isSorted: boolean): Float64Array {
+      const taken = keys.subarray(0, length);
+      length = 0;
+      return isSorted ? taken.sort() : taken;
+    },
+  };
+  return day;
 }

@@ -2,8 +2,9 @@
 import type { TransactionSql } from "postgres";
 import { z } from "zod";
 import { brokenDown, breakdown as kinds, tagValue } from "./breakdown.ts";
+import { followed } from "./follow.ts";
 import { depths, type Path } from "./funnel-depth.ts";
-import { canUseTimes, countFirstWays, stepsOfTimes } from "./funnel-modelled.ts";
+import { canUseTimes, countWalked } from "./funnel-modelled.ts";
 import { eventParameters, typeList } from "./parameters.ts";
 import { type AnswerRow, defineQuestion, rowLimit } from "./question.ts";
 import type { Range } from "./range.ts";
@@ -12,20 +13,6 @@ import type { Fragment } from "./within.ts";
 
 const stepsMin = 2;
 const stepsMax = 10;
-const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-const windowMsMax = 366 * unitMs.d;
-
-const window = z
-  .string()
-  .transform((text, context): number | "session" => {
-    const [, count, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
-    const ms = Number(count) * unitMs[unit as keyof typeof unitMs];
-    if (text === "session") return "session";
-    if (ms > 0 && ms <= windowMsMax) return ms;
-    context.addIssue({ code: "custom", message: "must be session, or minutes, hours or days such as 30d" });
-    return z.NEVER;
-  })
-  .prefault("30d");
 
 const { types: _, ...parameters } = eventParameters;
 
@@ -37,7 +24,7 @@ export const funnel = defineQuestion({
     steps: typeList
       .pipe(z.array(z.string()).min(stepsMin).max(stepsMax))
       .describe("Event types in their order, comma-separated, 2 to 10; one may come again"),
-    window: window.describe(
+    window: followed.describe(
       "Time from step 1 in which all steps lie, 30m, 12h or 30d; session: all lie in the session of step 1",
     ),
     entry: z
@@ -62,8 +49,8 @@ export const funnel = defineQuestion({
   ask: async (tx, asked, range) => {
     const types = [...new Set(asked.steps)];
     const path: Path = { ...asked, kinds: asked.steps.map((type) => types.indexOf(type) + 1) };
-    if (canUseTimes(asked) && asked.entry === "first" && asked.order === "any") {
-      const users = await countFirstWays(tx, asked, range, asked.window);
+    if (canUseTimes(asked)) {
+      const users = await countWalked(tx, { ...asked, ...path, types, windowMs: asked.window }, range);
       return asked.steps.map((type, at) => ({ step: at + 1, type, users: users[at]! }));
     }
     const reached = await countReached(tx, depths(tx, stepsOf(tx, asked, range, types), path), path);
@@ -77,9 +64,9 @@ interface FunnelAsked extends StepsAsked {
 }
 
 function stepsOf(tx: TransactionSql, asked: FunnelAsked, range: Range, types: readonly string[]): Fragment {
-  if (asked.window === "session") return stepsOfSessions(tx, asked, range, types);
-  const steps = canUseTimes(asked) ? stepsOfTimes : stepsWithin;
-  return steps(tx, asked, range, types, asked.window);
+  return asked.window === "session"
+    ? stepsOfSessions(tx, asked, range, types)
+    : stepsWithin(tx, asked, range, types, asked.window);
 }
 
 interface Reached {

@@ -94,11 +94,11 @@ describe("times of steps", () => {
       fc.asyncProperty(steps, fc.array(asked, { minLength: 8, maxLength: 8 }), async (played, questions) => {
         const kept = await play({ store, session, model: stepTimes }, played);
         const rows = await store.sql`
-          select person, type, is_identified, moment
-          from step_times
-          join persons using (project_id, number)
-          cross join unnest(times) as moment
-          where month = (date_trunc('month', moment, 'UTC') at time zone 'UTC')::date`;
+          select person, type, is_identified, day,
+            day::timestamp at time zone 'UTC' + interval '1 millisecond' * (moment & 134217727) as moment
+          from step_times s
+          cross join unnest(firsts || others) as moment
+          join persons p on p.project_id = s.project_id and p.number = moment >> 27`;
         const told = rows.map(
           (row) =>
             `${row["person"]} ${row["type"]} ${row["is_identified"]} ${(row["moment"] as Date).getTime()}`,
@@ -107,11 +107,20 @@ describe("times of steps", () => {
           .filter((one) => personOf(one) !== null)
           .map((one) => `${personOf(one)} ${one.type} ${one.user !== null} ${one.at}`);
         expect(told.sort()).toEqual(expected.sort());
-        const [unsorted] = await store.sql`
-          select count(*)::int as count from step_times
-          where cardinality(times) = 0
-            or times <> (select array_agg(moment order by moment) from unnest(times) as moment)`;
-        expect(unsorted).toEqual({ count: 0 });
+        const [faults] = await store.sql`
+          select count(*)::int as count
+          from step_times s
+          where firsts <> (select array_agg(moment order by moment) from unnest(firsts) as moment)
+            or others <> (select array_agg(moment order by moment) from unnest(others) as moment)
+            or events <> cardinality(firsts || others)
+            or cardinality(firsts) <> (select count(distinct moment >> 27) from unnest(firsts || others) as moment)
+            or exists (
+              select 1
+              from unnest(firsts) as own (first)
+              join unnest(others) as other on other >> 27 = first >> 27
+              where other < first
+            )`;
+        expect(faults).toEqual({ count: 0 });
         for (const question of questions) {
           expect(await answered(question)).toEqual(recounted(kept, question));
         }
