@@ -1,6 +1,7 @@
 // Starts the page that the document names.
 import { activeUsersPage } from "./active-users.ts";
 import { funnelPage } from "./funnel.ts";
+import { pathsPage } from "./paths.ts";
 import { type QuestionPage, runPage } from "./question-page.ts";
 import { retentionPage } from "./retention.ts";
 import { revenuePage } from "./revenue.ts";
@@ -11,6 +12,7 @@ const pages: Readonly<Record<string, QuestionPage>> = {
   "active-users": activeUsersPage,
   retention: retentionPage,
   funnel: funnelPage,
+  paths: pathsPage,
   revenue: revenuePage,
   sessions: sessionsPage,
   segments: segmentsPage,

@@ -11,6 +11,8 @@ interface PageFile {
   content: string;
   /** Its script and its style, where it has its own. */
   own?: string;
+  /** The role that its questions ask for, beyond a viewer's. */
+  needs?: "analyst" | "admin";
 }
 
 const asQuestion = (name: string, title: string): PageFile => ({
@@ -25,6 +27,7 @@ export const pageFiles: readonly PageFile[] = [
   asQuestion("active-users", "Active users"),
   asQuestion("retention", "Retention"),
   asQuestion("funnel", "Funnel"),
+  asQuestion("paths", "Paths"),
   asQuestion("revenue", "Revenue"),
   asQuestion("sessions", "Sessions"),
   asQuestion("segments", "Segments"),
@@ -34,6 +37,7 @@ export const pageFiles: readonly PageFile[] = [
     title: "Quarantine",
     content: "quarantine.html",
     own: "quarantine",
+    needs: "analyst",
   },
   {
     name: "completeness",
@@ -68,9 +72,10 @@ export async function writePage(page: PageFile, edgeUrl: string): Promise<string
   return shell.replace(/%([a-z]+)%/g, (_, name: string) => parts[name] ?? "");
 }
 
-function linkTo({ path, title, own }: PageFile, isThis: boolean): string {
+function linkTo({ path, title, own, needs }: PageFile, isThis: boolean): string {
   const shares = own === undefined ? " data-shares" : "";
-  return `      <li><a href="${path}"${shares}${isThis ? ' aria-current="page"' : ""}>${title}</a></li>`;
+  const item = needs === undefined ? "<li>" : `<li data-needs="${needs}">`;
+  return `      ${item}<a href="${path}"${shares}${isThis ? ' aria-current="page"' : ""}>${title}</a></li>`;
 }
 
 export function textOf(name: string): Promise<string> {

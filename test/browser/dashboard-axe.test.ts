@@ -11,6 +11,7 @@ const paths = pageFiles.map(({ name, path }) => [
   {
     retention: "?interval=week",
     funnel: "?steps=signup,purchase&breakdown=country",
+    paths: "?entry=any&steps=6",
   }[name] ?? "",
 ]);
 

@@ -142,6 +142,28 @@ describeInBrowser("a page of one question", () => {
     await expect.poll(() => page.locator(".group").allInnerTexts(), soon).toEqual(["Chile", "Iceland"]);
   });
 
+  it("shows what people did next, and what led up to it", async () => {
+    const page = await scene.open(`/paths?${span}&type=signup`);
+    const rows = (): Promise<string[][]> => cells(page, ".paths");
+    await expect.poll(rows, soon).toEqual([
+      ["signup", "2", "100%", "50%"],
+      ["↳signup, then purchase", "1", "50%", "100%"],
+    ]);
+    expect(await page.locator("#answer .key").innerText()).toBe("2 people were at signup.");
+    await page.getByRole("combobox", { name: "Paths", exact: true }).selectOption("end");
+    await page.getByLabel("Event type").selectOption("refund");
+    await page.getByLabel("Of each person").selectOption("any");
+    await expect.poll(rows, soon).toEqual([
+      ["refund", "1", "100%", "1", "0%"],
+      ["↑refund, before that page_view", "1", "100%", "1", "100%"],
+    ]);
+    expect(search(page)).toContain("toward=end&entry=any&type=refund");
+    await page.getByLabel("Within").selectOption("1h");
+    await expect.poll(() => search(page), soon).toContain("within=1h");
+    const link = await page.getByRole("link", { name: /CSV/ }).getAttribute("href");
+    expect(link).toContain("end=refund&limit=1000");
+  });
+
   it("says what was refused, with its code, and asks again when told to", async () => {
     const page = await scene.open("/active-users?range=custom&from=2025-04-30&to=2025-04-01");
     const state = page.locator("#answer .state");
@@ -170,7 +192,7 @@ describeInBrowser("a page of one question", () => {
     expect(await page.locator("nav [aria-current=page]").innerText()).toBe("Active users");
   });
 
-  it.each(["active-users", "retention", "funnel", "revenue", "sessions", "segments"])(
+  it.each(["active-users", "retention", "funnel", "paths", "revenue", "sessions", "segments"])(
     "tells on an empty store what to do first: %s",
     async (name) => {
       await scene.empty();
