@@ -72,6 +72,7 @@ export const settings = /* @__PURE__ */ (() =>
       z.string().check(z.regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain lower-case name")),
       "weir",
     ),
+    WEIR_READ_URL: z.optional(z.string().check(z.regex(/^postgres(ql)?:\/\//, "must be a postgres:// URL"))),
     WEIR_LEDGER_DAYS: whole(ledgerDays, 8, 36_500),
     WEIR_EDGE_BUFFERS: z.optional(list),
     WEIR_QUARANTINE_DAYS: whole(90, 1, 36_500),
