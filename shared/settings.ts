@@ -134,6 +134,7 @@ const purposes: Readonly<Record<SettingName, string>> = {
   WEIR_SPOOL_BYTES_MAX: "Bytes of the spool; past them batches get 503",
   WEIR_STORE_URL: "The store: postgres:// or embedded:",
   WEIR_STORE_SCHEMA: "Schema that holds everything of ours",
+  WEIR_READ_URL: "A replica of the store, postgres://; questions are asked of it alone",
   WEIR_LEDGER_DAYS:
     "Days a batch stays in the ledger by itself, then as part of its hour; longer than log, spools and resends keep it",
   WEIR_EDGE_BUFFERS:
