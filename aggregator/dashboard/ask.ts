@@ -1,7 +1,7 @@
 // Asks the API from the page: the token stays in the tab, a refusal becomes an error with its words.
 import type { Answer } from "../read/answer.ts";
 
-const tokenName = "weir-token";
+const keptName = "weir-asker";
 /** Longer than the API itself gives a question. */
 const answerMs = 15_000;
 
@@ -21,11 +21,29 @@ export class Refusal extends Error {
   }
 }
 
-export function keepToken(token: string): void {
-  sessionStorage.setItem(tokenName, token);
+/** Whoever is signed in, as /v1/me told. */
+export interface Asker {
+  token: string;
+  role: string;
+  name: string | null;
+  project: string | null;
 }
 
-export const hasToken = (): boolean => sessionStorage.getItem(tokenName) !== null;
+/** Who has signed in; undefined where nobody has, or nobody has to. */
+export function signedIn(): Asker | undefined {
+  const kept = sessionStorage.getItem(keptName);
+  return kept === null ? undefined : (JSON.parse(kept) as Asker);
+}
+
+/** Keeps a token once the API has said whose it is; rejects with a Refusal where it is nobody's. */
+export async function signIn(token: string): Promise<void> {
+  // A header holds ASCII alone, and no token holds anything else.
+  const authorization = `Bearer ${token.replace(/[^\x21-\x7e]/g, "?")}`;
+  const { data } = await (await request("me", { headers: { authorization } })).json();
+  sessionStorage.setItem(keptName, JSON.stringify({ ...data, token }));
+}
+
+export const signOut = (): void => sessionStorage.removeItem(keptName);
 
 /** Asks one question; rejects with a Refusal, or an AbortError where a newer question replaced it. */
 export async function ask(
@@ -56,9 +74,9 @@ export async function request(
   signal?: AbortSignal,
   waitMs = answerMs,
 ): Promise<Response> {
-  const token = sessionStorage.getItem(tokenName);
+  const token = signedIn()?.token;
   const headers = new Headers(init.headers);
-  if (token !== null) headers.set("authorization", `Bearer ${token}`);
+  if (token !== undefined && !headers.has("authorization")) headers.set("authorization", `Bearer ${token}`);
   const timeout = AbortSignal.timeout(waitMs);
   let response: Response;
   try {
@@ -73,6 +91,9 @@ export async function request(
   }
   if (response.ok) return response;
   const problem: unknown = await response.json().catch(() => ({}));
+  // Asked before somebody signed in, and answered after: that is no refusal of theirs.
+  if (response.status === 401 && token !== signedIn()?.token) return request(path, init, signal, waitMs);
   const { title, detail, code } = problem as { title?: string; detail?: string; code?: string };
-  throw new Refusal(response.status, title ?? `The answer was ${response.status}`, detail ?? "", code);
+  const named = response.status === 403 ? "Not allowed" : (title ?? `The answer was ${response.status}`);
+  throw new Refusal(response.status, named, detail ?? "", code);
 }

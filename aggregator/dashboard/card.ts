@@ -1,5 +1,5 @@
 // A card of an answer: title, figure, the link to its CSV, its content, and what stands there instead.
-import { askCsv, hasToken, type Query } from "./ask.ts";
+import { askCsv, type Query, signedIn } from "./ask.ts";
 import { make, write } from "./element.ts";
 
 /** What stands in the content's place: nothing yet, nothing there, or what went wrong. */
@@ -48,7 +48,7 @@ export function createCard(section: HTMLElement, title: string): Card {
 
   // A link cannot carry a token: with one, the same address is fetched and handed over.
   link.addEventListener("click", async (event) => {
-    if (!hasToken() || asked === undefined) return;
+    if (signedIn() === undefined || asked === undefined) return;
     event.preventDefault();
     const handed = make("a", "");
     handed.href = URL.createObjectURL(await askCsv(asked.question, asked.query));

@@ -1,6 +1,7 @@
 // The overview: asks for the conservation line once a second, and for the rest when something was stored.
 import type { Answer } from "../read/answer.ts";
 import { ask } from "./ask.ts";
+import { may } from "./asker.ts";
 import { createCharts } from "./charts.ts";
 import { showConservation } from "./conservation.ts";
 import { createControls } from "./controls.ts";
@@ -104,10 +105,10 @@ async function showLive(today: string): Promise<string> {
   const [events, people, newest] = await Promise.all([
     ask("events", days),
     ask("active-users", { ...days, users }),
-    ask("newest", project()),
+    may("analyst") ? ask("newest", project()) : undefined,
   ]);
   tiles.showDays(events.data, people.data, today);
-  showNewest(newest.data, zone);
+  if (newest !== undefined) showNewest(newest.data, zone);
   return [events, people].map(({ meta }) => meta.as_of).sort()[0]!;
 }
 

@@ -63,8 +63,10 @@ function line(row: ListedRow, chosen: Set<string>, zone: string, doings: RowDoin
   where.title = row.pointer;
   const reason = make("td", "", [make("span", "type", row.reason)]);
   reason.title = row.detail;
+  const choice = make("td", "tick", [tick]);
+  choice.dataset["needs"] = "admin";
   return make("tr", "", [
-    make("td", "tick", [tick]),
+    choice,
     make("td", "", formatMoment(row.received_at, zone)),
     reason,
     where,

@@ -56,6 +56,7 @@ async function load(): Promise<void> {
   }
   if (isFailing) find("notice").hidden = true;
   isFailing = false;
+  isForbidden = false;
   setStatus("live", "Live");
   write(find("as-of"), `As of ${formatMoment(page.meta.as_of, zone)} ${zone}`);
   const mark = JSON.stringify([asked, found, sums, next]);

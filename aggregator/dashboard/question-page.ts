@@ -95,14 +95,11 @@ export function runPage(page: QuestionPage): void {
     timer = setTimeout(() => (document.hidden ? undefined : void load(true)), restMs);
   }
 
-  // The end of what is stored decides which span is shown first; the projects are asked for beside it.
+  // The end of what is stored decides which span is shown first; it comes with the projects.
   async function look(signal: AbortSignal): Promise<void> {
-    const [newest, projects] = await Promise.all([
-      ask("newest", { limit: "1" }, signal),
-      ask("ledger", { by: "project" }, signal),
-    ]);
-    controls.offerProjects(projects.data.map((row) => String(row["project"])));
-    watermark = newest.meta.watermark;
+    const { data, meta } = await ask("ledger", { by: "project" }, signal);
+    controls.offerProjects(data.map((row) => String(row["project"])));
+    watermark = meta.watermark;
   }
 
   function fail(error: unknown): void {
