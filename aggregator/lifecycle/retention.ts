@@ -1,8 +1,9 @@
-// Removes what has been kept long enough, day by day, where a number of days is set.
+// Removes what has been kept long enough, day by day, where a number of days is set; and what is empty then.
 import type { Clock } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/logger.ts";
 import { errorText } from "../store/errors.ts";
 import type { Store } from "../store/store.ts";
+import { dropEmpty } from "./chunks.ts";
 import { expireEvents } from "./remove.ts";
 
 export interface RetentionOptions {
@@ -27,10 +28,14 @@ export function startRetention(options: RetentionOptions): { close(): Promise<vo
   const { clock, logger, days, everyMs = everyMsDefault } = options;
   const ended = new AbortController();
   const run = async (): Promise<void> => {
-    while (days > 0 && !ended.signal.aborted) {
+    while (!ended.signal.aborted) {
       await clock.sleep(everyMs, ended.signal);
       if (ended.signal.aborted) return;
-      await retain(options).catch((error: unknown) => {
+      const round = async (): Promise<unknown> => {
+        if (days > 0) await retain(options);
+        return await dropEmpty(options.store, clock);
+      };
+      await round().catch((error: unknown) => {
         if (!ended.signal.aborted) logger.error("retention_failed", { error: errorText(error) });
       });
     }

@@ -107,8 +107,8 @@ for (const [service, flavour] of editions) {
       await writing;
       expect(upgraded).toMatchObject({ from: "postgresql", to: flavour });
       // This process was told by nobody: its next new month is a chunk and no partition.
-      const years = { name: "years ago", at: noon - 900 * day };
-      expect(await another.write(1, recordOf([years, ...range(0, 400)]))).toMatchObject({
+      const months = { name: "months ago", at: noon - 120 * day };
+      expect(await another.write(1, recordOf([months, ...range(0, 400)]))).toMatchObject({
         stored: 1,
         duplicate: 400,
       });
