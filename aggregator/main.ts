@@ -19,6 +19,8 @@ import { startRetention } from "./lifecycle/retention.ts";
 import { startModelFolding } from "./model/folding.ts";
 import { startNotices } from "./notice/start.ts";
 import { startRounds } from "./quarantine/automatic.ts";
+import { openQuestioned } from "./store/open.ts";
+import type { Questioned } from "./store/replica.ts";
 import type { Store } from "./store/store.ts";
 import { hasAdminToken } from "./tokens.ts";
 
@@ -34,9 +36,13 @@ export interface AggregatorConfig extends AlertConfig {
   WEIR_FRESHNESS_MAX_SECONDS: number;
   WEIR_QUARANTINE_DAYS: number;
   WEIR_RETENTION_DAYS: number;
+  WEIR_CONVERSION_TYPES?: string[] | undefined;
   WEIR_LEDGER_DAYS: number;
+  WEIR_READ_URL?: string | undefined;
+  WEIR_TLS_CA?: string | undefined;
   WEIR_METRICS_TOPIC: string;
   WEIR_ALERTS_TOPIC: string;
+  WEIR_LATENESS_ALLOWED_SECONDS: number;
 }
 
 export interface StartAggregator {
@@ -55,6 +61,8 @@ export interface StartAggregator {
   /** false: writes only, and no port is opened. */
   listen?: boolean | undefined;
 }
+
+type Served = StartAggregator & Questioned & { ending: AbortSignal };
 
 export interface RunningAggregator {
   /** Where it listens; empty where it does not. */
@@ -102,13 +110,18 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
     const retention = startRetention({ ...start, days: config.WEIR_RETENTION_DAYS });
     ends.push(() => retention.close());
     const topics = { metrics: config.WEIR_METRICS_TOPIC, alerts: config.WEIR_ALERTS_TOPIC };
-    const notices = startNotices({ ...start, topics });
+    const latenessMs = config.WEIR_LATENESS_ALLOWED_SECONDS * 1_000;
+    const notices = startNotices({ ...start, reader, topics, latenessMs });
     ends.push(() => notices.close());
     const alerts = startAlerts({ ...start, ...alertSettings(config), reader });
     ends.push(() => alerts.close());
     logger.info("aggregator_started", { store: store.label, flavour: store.flavour, log: log.label });
-    const server = serve(start, consume, reader, freshness);
+    const questioned = openQuestioned(config.WEIR_READ_URL, store, { clock, ca: config.WEIR_TLS_CA });
+    ends.push(() => questioned.close());
+    const ended = new AbortController();
+    const server = serve({ ...start, ...questioned, ending: ended.signal }, consume, reader, freshness);
     ends.push(async () => {
+      ended.abort();
       await Promise.race([server.stop(), clock.sleep(stopMs)]);
       await server.stop(true);
     });
@@ -116,7 +129,7 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
   });
 }
 
-function serve(start: StartAggregator, consume: Consume, reader: LogReader, freshness: Freshness) {
+function serve(start: Served, consume: Consume, reader: LogReader, freshness: Freshness) {
   const { config } = start;
   const api = createApi({
     ...start,
@@ -130,6 +143,7 @@ function serve(start: StartAggregator, consume: Consume, reader: LogReader, fres
       if (faults.length > 0) throw new WeirError("not_ready", faults.join("; "));
     },
     freshSeconds: freshness.ageSeconds,
+    conversionTypes: config.WEIR_CONVERSION_TYPES,
     proof: proofSettings(config),
   });
   return Bun.serve({

@@ -92,5 +92,12 @@ export const governedTypesMax = 2_000;
 export const schemaBytesMax: number = 64 * 1024;
 /** Ranges of numbers a stream's row holds: some 20 bytes each, so 20 KB a row that each write makes anew. */
 export const streamRangesMax = 1_000;
+/** Days of which closed figures are told and corrected: 35 × 25 figures a project, past what log and spools hold back. */
+export const toldDays = 35;
+/** The pause before told figures are looked at again, which doubles up to the second where they keep changing. */
+export const correctionMs: number = 15 * MINUTE_MS;
+export const correctionMsMax: number = 4 * 60 * MINUTE_MS;
+/** Notices of figures that wait for the log before no more are made: 10,000 × some KB; none is lost, they come later. */
+export const noticesWaitingMax = 10_000;
 /** Days a notice is kept after it went out: as long as the log keeps it. */
 export const noticeDays: number = logRetentionMs / DAY_MS;

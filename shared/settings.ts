@@ -64,6 +64,7 @@ export const settings = /* @__PURE__ */ (() =>
     WEIR_LOG_ALLOW_WEAK: yes,
     WEIR_METRICS_TOPIC: text("weir.metrics"),
     WEIR_ALERTS_TOPIC: text("weir.alerts"),
+    WEIR_LATENESS_ALLOWED_SECONDS: number(3_600, 0, 86_400),
     WEIR_CLAIMS_URL: z.optional(z.string()),
     WEIR_SPOOL_DIR: z.optional(z.string().check(z.minLength(1))),
     WEIR_SPOOL_BYTES_MAX: whole(1024 * 1024 * 1024, 16 * 1024 * 1024),
@@ -77,6 +78,7 @@ export const settings = /* @__PURE__ */ (() =>
     WEIR_EDGE_BUFFERS: z.optional(list),
     WEIR_QUARANTINE_DAYS: whole(90, 1, 36_500),
     WEIR_RETENTION_DAYS: whole(0, 0, 36_500),
+    WEIR_CONVERSION_TYPES: z.optional(list),
     WEIR_ALERT_RULES: z.optional(z.string()),
     WEIR_ALERT_WEBHOOK_URL: z.optional(z.url({ protocol: /^https?$/ })),
     WEIR_ALERT_WEBHOOK_SECRET: z.optional(
@@ -129,6 +131,8 @@ const purposes: Readonly<Record<SettingName, string>> = {
   WEIR_LOG_ALLOW_WEAK: "1 accepts a log weaker than three replicas with two in sync",
   WEIR_METRICS_TOPIC: "Topic of closed hours and days; empty: they stay in the store's table of notices",
   WEIR_ALERTS_TOPIC: "Topic of alerts; empty: they stay in the store's table of notices",
+  WEIR_LATENESS_ALLOWED_SECONDS:
+    "Seconds after its end before an hour or a day is closed and told; what comes later corrects it",
   WEIR_CLAIMS_URL: "The claims: redis://, rediss://, https:// (Upstash) or sqlite:",
   WEIR_SPOOL_DIR: "Lasting folder where a collector keeps records while the log is down; none without it",
   WEIR_SPOOL_BYTES_MAX: "Bytes of the spool; past them batches get 503",
@@ -143,6 +147,7 @@ const purposes: Readonly<Record<SettingName, string>> = {
   WEIR_ALERT_RULES: "File of alert rules, YAML or JSON; without one the built-in rules hold",
   WEIR_ALERT_WEBHOOK_URL: "Address that is told when an alert fires or is resolved, such as Slack's",
   WEIR_ALERT_WEBHOOK_SECRET: "Key that signs what the webhook gets: whsec_ and base64 of 24 bytes or more",
+  WEIR_CONVERSION_TYPES: "Types of events that the live windows count as conversions; purchase by default",
   WEIR_QUARANTINE_DAYS: "Days an event stays in quarantine after it was received",
   WEIR_TLS_CA: "PEM of the authority that signed the servers' certificates",
   WEIR_API_TOKEN: "Token of the API and dashboard; needed where they are bound beyond loopback",

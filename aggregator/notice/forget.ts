@@ -26,8 +26,13 @@ export async function forgetNotices(
   return gone.count;
 }
 
-/** Tells how many notices of a kind wait, and since when the oldest does. */
-export async function tellWaiting(sql: Sql, meter: Meter, kind: Notice["topic"], now: number): Promise<void> {
+/** Tells how many notices of a kind wait, and since when the oldest does; answers the first. */
+export async function tellWaiting(
+  sql: Sql,
+  meter: Meter,
+  kind: Notice["topic"],
+  now: number,
+): Promise<number> {
   const [row] = await sql<[{ waiting: number; oldest: Date | null }]>`
     select count(*)::int as waiting, min(made_at) as oldest
     from (
@@ -40,4 +45,5 @@ export async function tellWaiting(sql: Sql, meter: Meter, kind: Notice["topic"],
   const ageMs = row.oldest === null ? 0 : Math.max(0, now - row.oldest.getTime());
   meter.set("weir.notices.waiting", row.waiting, { "weir.topic": kind });
   meter.set("weir.notices.age", ageMs / 1_000, { "weir.topic": kind });
+  return row.waiting;
 }

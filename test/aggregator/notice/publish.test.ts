@@ -36,6 +36,11 @@ describeWith(["kafka"], "notices on a broker", () => {
   let settings: Settings;
   let store: Store;
   let log: Log;
+  /** No log of events: nothing is closed in these tests. */
+  const reader = {
+    identity: { id: "none", topic: "none", partitions: 1 },
+    ranges: async () => new Map([[0, { start: 0n, end: 1n }]]),
+  };
   beforeAll(async () => {
     settings = {
       WEIR_DATA_DIR: folder,
@@ -60,7 +65,16 @@ describeWith(["kafka"], "notices on a broker", () => {
     return { metrics: `metrics-${suffix}`, alerts: `alerts-${suffix}` };
   };
   const start = (topics: ReturnType<typeof newTopics>, given: Log = log) =>
-    startNotices({ store, log: given, clock: systemClock, meter: silentMeter, logger: silentLogger, topics });
+    startNotices({
+      store,
+      log: given,
+      reader,
+      clock: systemClock,
+      meter: silentMeter,
+      logger: silentLogger,
+      topics,
+      latenessMs: 3_600_000,
+    });
   /** Notes `count` notices over three keys, in two transactions. */
   async function note(count: number): Promise<void> {
     const notices = Array.from({ length: count }, (_, at) => ({
