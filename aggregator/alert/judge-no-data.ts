@@ -1,12 +1,15 @@
 // Judges silence: how long nothing was stored, of everything or of some types. It never waits for a fold.
 import type { TransactionSql } from "postgres";
-import { type Fragment, within } from "../read/within.ts";
+import { quarterMs } from "../read/modelled.ts";
+import { type Fragment, type Span, within } from "../read/within.ts";
 import type { Looked, Measured } from "./measure.ts";
 import { durationText, type RuleOf } from "./rule.ts";
 
 const hourMs = 3_600_000;
 /** Hours before the silence that all had something, where a rule asks for a steady stream. */
 const steadyHours = 24;
+/** How far back the figures are looked through for the last event of a type. */
+const lookedBackMs = 35 * 24 * hourMs;
 
 /**
  * The value is the silence in seconds. It is counted from when the rule began to be looked at where that is
@@ -49,43 +52,53 @@ async function newestStored(tx: TransactionSql, rule: RuleOf<"no_data">): Promis
   return row.ms;
 }
 
-/** Of these types by their own time: first among the events of the last hour, then by the figures, then by all. */
+/**
+ * Of these types by their own time: first among the events of the last hour, then by the figures, which say in
+ * which quarter of an hour to look, and where those do not stand, among all events that would matter.
+ */
 async function newestOfTypes(rule: RuleOf<"no_data">, { tx, now }: Looked): Promise<number | null> {
-  const asked = { project: rule.project, types: rule.types, users: "all" as const };
-  const latest = async (from: number): Promise<number | null> => {
-    const [row] = await tx<{ ms: number }[]>`
-      select (extract(epoch from event_time) * 1000)::float8 as ms
-      from events
-      where ${within(tx, asked, { from, to: now + hourMs })}
-      order by id desc
-      limit 1`;
-    return row === undefined ? null : Math.min(row.ms, now);
-  };
-  const recent = await latest(now - Math.min(hourMs, rule.after));
-  if (recent !== null || rule.after <= hourMs) return recent;
+  const recentMs = Math.min(hourMs, rule.after);
+  const recent = await latestOf(tx, rule, { from: now - recentMs, to: now + hourMs });
+  if (recent !== null) return Math.min(recent, now);
   const [row] = await tx<[{ ms: number | null; waits: boolean }]>`
-    select (extract(epoch from max(quarter) + interval '15 minutes') * 1000)::float8 as ms,
+    select (extract(epoch from max(quarter)) * 1000)::float8 as ms,
       exists (select 1 from fresh_events) or exists (select 1 from stale_days) as waits
     from quarter_counts
-    where quarter >= to_timestamp(${now - rule.after}::float8 / 1000) - interval '15 minutes'
+    where quarter >= to_timestamp(${now - lookedBackMs}::float8 / 1000)
       and type = any(${[...(rule.types ?? [])]}::text[])
       ${ofProject(tx, rule)}`;
-  if (row.ms !== null) return Math.min(row.ms, now);
-  return row.waits ? await latest(now - rule.after) : null;
+  if (row.waits && rule.after > recentMs) {
+    const unfolded = await latestOf(tx, rule, { from: now - rule.after, to: now - recentMs });
+    if (unfolded !== null) return unfolded;
+  }
+  if (row.ms === null) return null;
+  const quarter = { from: row.ms, to: Math.min(row.ms + quarterMs, now - recentMs) };
+  return (await latestOf(tx, rule, quarter)) ?? Math.max(quarter.from, quarter.to);
+}
+
+async function latestOf(tx: TransactionSql, rule: RuleOf<"no_data">, span: Span): Promise<number | null> {
+  if (span.from >= span.to) return null;
+  const asked = { project: rule.project, types: rule.types, users: "all" as const };
+  const [row] = await tx<{ ms: number }[]>`
+    select (extract(epoch from event_time) * 1000)::float8 as ms
+    from events
+    where ${within(tx, asked, span)}
+    order by id desc
+    limit 1`;
+  return row?.ms ?? null;
 }
 
 const ofProject = (tx: TransactionSql, { project }: RuleOf<"no_data">): Fragment =>
   project === undefined ? tx`` : tx`and project_id = ${project}`;
 
-/** Whether each hour of the day before the silence had something. */
+/** Whether each hour of the day before the silence had something, the hour of the last event included. */
 async function wasSteady(
   tx: TransactionSql,
   rule: RuleOf<"no_data">,
   newest: number | null,
 ): Promise<boolean> {
-  const until = newest ?? (await newestStored(tx, rule));
-  if (until === null) return false;
-  const to = Math.floor(until / hourMs) * hourMs;
+  if (newest === null) return false;
+  const to = (Math.floor(newest / hourMs) + 1) * hourMs;
   const [row] = await tx<[{ hours: number }]>`
     select count(distinct date_bin('1 hour', quarter, 'epoch'))::int as hours
     from quarter_counts

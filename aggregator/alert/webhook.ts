@@ -21,7 +21,13 @@ const answerMs = 10_000;
 const retryAfterMsMax = 3_600_000;
 
 /** Sends a body under its id, which is the same in each attempt. Never rejects. */
-export async function sendWebhook(webhook: Webhook, id: string, body: string, clock: Clock): Promise<Sent> {
+export async function sendWebhook(
+  webhook: Webhook,
+  id: string,
+  body: string,
+  clock: Clock,
+  waitMs = answerMs,
+): Promise<Sent> {
   const seconds = String(Math.floor(clock.now() / 1000));
   const headers: Record<string, string> = {
     "content-type": "application/json",
@@ -37,7 +43,7 @@ export async function sendWebhook(webhook: Webhook, id: string, body: string, cl
       headers,
       body,
       redirect: "manual",
-      signal: AbortSignal.timeout(answerMs),
+      signal: AbortSignal.timeout(waitMs),
     });
   } catch (error) {
     const isLate = error instanceof Error && error.name === "TimeoutError";
