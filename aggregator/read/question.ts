@@ -23,6 +23,8 @@ export interface Question<Parameters extends z.ZodObject = z.ZodObject> {
   ask(tx: TransactionSql, asked: z.output<Parameters>, range: Range): Promise<AnswerRow[]>;
   /** Of a question that takes `limit` and `cursor`: where a row lies in the order of its rows, which is total. */
   placeOf?(row: AnswerRow): Place;
+  /** What `meta` says of the rows beside what it always does. */
+  metaOf?(rows: readonly AnswerRow[]): Readonly<Record<string, Cell>>;
   /** Whether its rows tell of single people, so that nobody on the way keeps them. */
   isPersonal?: true;
   /** Whether `ask` reads a model: then `as_of` is no later than the oldest event that is not in it yet. */

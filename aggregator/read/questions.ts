@@ -1,6 +1,7 @@
 // Every question over the events, in the order of the API's description.
 import { activeUsers } from "./active-users.ts";
 import { alerts } from "./alerts.ts";
+import { cardinality } from "./cardinality.ts";
 import { events } from "./events.ts";
 import { funnel } from "./funnel.ts";
 import { lateness } from "./lateness.ts";
@@ -26,6 +27,7 @@ export const questions: readonly Question[] = [
   timeline,
   newest,
   lateness,
+  cardinality,
   alerts,
   schemas,
 ];
