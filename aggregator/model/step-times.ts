@@ -5,7 +5,7 @@ import type { Model } from "./model.ts";
 /** Events of a part that grows no more: 128 KiB, so that what a question reads at once is bounded. */
 const partEvents = 16_384;
 /** So many parts of about one size are joined: each event is written again once for each size there is. */
-const partsJoined = 8;
+const partsJoined = 16;
 
 /** A moment is the person's number, shifted by so many bits, plus the milliseconds of the UTC day. */
 export const momentBits = 27;
@@ -17,10 +17,14 @@ export const stepTimes: Model = {
     await put(
       tx,
       tx`
-      select type, (event_time at time zone 'UTC')::date as day, project_id, is_identified,
-        number::bigint << ${momentBits}::int | (date_part('epoch', event_time) * 1000)::bigint % 86400000 as moment
-      from weir_fresh
-      where number is not null`,
+      select type, '1970-01-01'::date + (ms / 86400000)::int as day, project_id, is_identified,
+        number::bigint << ${momentBits}::int | ms % 86400000 as moment
+      from (
+        select type, project_id, is_identified, number, (date_part('epoch', event_time) * 1000)::bigint as ms
+        from weir_fresh
+        where number is not null
+        offset 0
+      ) as happened`,
     );
     await joinParts(tx);
   },
@@ -38,18 +42,33 @@ export const stepTimes: Model = {
 };
 
 /** Puts rows (type, day, project_id, is_identified, moment) in as parts of their own. */
-const put = (tx: TransactionSql, moments: PendingQuery<Row[]>): PendingQuery<Row[]> => tx`
-  insert into step_times (type, day, project_id, is_identified, events, firsts, others)
-  select type, day, project_id, is_identified, count(*),
-    coalesce(array_agg(moment order by moment) filter (where is_first), '{}'),
-    coalesce(array_agg(moment order by moment) filter (where not is_first), '{}')
-  from (
-    select *, moment >> ${momentBits}::int is distinct from lag(moment >> ${momentBits}::int) over own as is_first,
-      (row_number() over own - 1) / ${partEvents}::int as place
-    from (${moments}) as given
-    window own as (partition by type, day, project_id, is_identified order by moment)
-  ) as placed
-  group by type, day, project_id, is_identified, place`;
+async function put(tx: TransactionSql, moments: PendingQuery<Row[]>): Promise<void> {
+  // Groups are few: sorting whole rows for them would cost more than all the rest. What an aggregate has from
+  // a sorted source it takes in that order.
+  await tx`select set_config('enable_sort', 'off', true)`;
+  await tx`
+    insert into step_times (type, day, project_id, is_identified, events, firsts, others)
+    select type, day, project_id, is_identified, part.*
+    from (
+      select type, day, project_id, is_identified, array_agg(moment) as moments
+      from (${moments}) as given
+      group by 1, 2, 3, 4
+    ) as grouped
+    cross join lateral (
+      select count(*),
+        coalesce(array_agg(moment) filter (where is_first), '{}'),
+        coalesce(array_agg(moment) filter (where not is_first), '{}')
+      from (
+        select moment,
+          moment >> ${momentBits}::int is distinct from lag(moment >> ${momentBits}::int) over own as is_first,
+          (row_number() over own - 1) / ${partEvents}::int as place
+        from unnest(moments) as moment
+        window own as (order by moment)
+      ) as placed
+      group by place
+    ) as part`;
+  await tx`select set_config('enable_sort', 'on', true)`;
+}
 
 /** Joins small parts of the days that were folded, where they have become many. */
 async function joinParts(tx: TransactionSql): Promise<void> {
