@@ -365,7 +365,10 @@ describe("the API's description", () => {
       for (const parameter of get.parameters) expect(parameter.schema).toHaveProperty("type");
       const answered: object = get.responses["200"]["content"]["application/json"]["schema"];
       const checked = z.fromJSONSchema(answered as never);
-      const required = `${names.includes("steps") ? "&steps=signup,purchase" : ""}${names.includes("person") ? "&person=ada" : ""}`;
+      const required = Object.entries({ steps: "signup,purchase", start: "signup", person: "ada" })
+        .filter(([name]) => names.includes(name) && !(name === "steps" && names.includes("start")))
+        .map(([name, value]) => `&${name}=${value}`)
+        .join("");
       const query = names.includes("from") ? july + required : "";
       const body: unknown = await (await app.request(`${path}?${query}`)).json();
       expect(checked.safeParse(body).error).toBeUndefined();
