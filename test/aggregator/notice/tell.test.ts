@@ -201,6 +201,31 @@ describe("closed figures", () => {
     ]);
   });
 
+  it("are corrected where a session began that goes on over two midnights", async () => {
+    await empty();
+    const gapMs = hourMs / 2;
+    const going = (from: number, count: number) =>
+      Array.from({ length: count }, (_, at) => ({
+        at: soldFrom + (from + at) * gapMs,
+        fields: { userId: "a" },
+      }));
+    await write(...going(0, 110));
+    await foldAll(store);
+    await tellAll(soldTo);
+    await write(...going(110, 4));
+    await foldAll(store);
+    await tellAll(soldTo);
+    const began = (await bodies()).filter(({ from }) => from === new Date(soldFrom).toISOString());
+    const lasted = began.map((body) => [body["period"], body["revision"], body["avg_session_duration_sec"]]);
+    expect(lasted.toSorted()).toEqual([
+      ["day", 1, (109 * gapMs) / 1_000],
+      ["day", 2, (113 * gapMs) / 1_000],
+      ["hour", 1, (109 * gapMs) / 1_000],
+      ["hour", 2, (113 * gapMs) / 1_000],
+    ]);
+    await expectTold();
+  });
+
   it("are corrected at most once in a pause, which grows while they keep changing", async () => {
     await empty();
     const at = soldFrom + 60_000;
