@@ -26,6 +26,7 @@ import { createFindBearer } from "./bearer.ts";
 import { formed, formedJson, namesIn } from "./formed.ts";
 import { createGuard } from "./guard.ts";
 import { describeApi } from "./openapi.ts";
+import { addLive } from "./live.ts";
 import { addQuarantine, changingPaths } from "./quarantine.ts";
 import { checkReady } from "./ready.ts";
 
@@ -54,6 +55,10 @@ export interface ApiOptions {
   proof?: ProofSettings | undefined;
   /** Where an edge takes events, for the dashboard's first command. */
   edgeUrl?: string | undefined;
+  /** Types of events that are counted as conversions. */
+  conversionTypes?: readonly string[] | undefined;
+  /** Ends the answers that have no end of their own. */
+  ending?: AbortSignal | undefined;
 }
 
 /** Builds the application; it starts nothing and holds no connection of its own. */
@@ -121,6 +126,7 @@ export function createApi(options: ApiOptions): Hono {
 
   addQuarantine(app, options, ask);
   addAudit(app, options, ask);
+  addLive(app, options, ask);
 
   app.get("/livez", (context) => context.json({ status: "alive" }));
   app.get("/readyz", async (context) => {

@@ -7,6 +7,7 @@ import { questions } from "../read/questions.ts";
 import { reconcileParameters, reconcileRow } from "../read/reconcile.ts";
 import { describeMe } from "./admit.ts";
 import { auditMeta, describedAudit } from "./audit.ts";
+import { describedLive, liveMeta } from "./live.ts";
 import { answerResponses, ifNoneMatch } from "./openapi-answer.ts";
 import { describeQuarantine } from "./openapi-quarantine.ts";
 
@@ -62,6 +63,7 @@ export function describeApi(version: string, hasToken: boolean): Json {
   const proof = { name: "reconcile", summary: "Counts everything anew and proves the line" };
   const counted = { ...proof, parameters: reconcileParameters, row: reconcileRow };
   paths["/v1/reconcile"] = operation(counted, meta, hasToken);
+  paths["/v1/live"] = operation(describedLive, liveMeta, hasToken);
   paths["/v1/audit"] = operation(describedAudit, auditMeta, hasToken);
   Object.assign(paths, describeQuarantine(hasToken), describeMe(hasToken));
   return {
@@ -103,6 +105,9 @@ function operation(question: Described, metaSchema: Json, hasToken: boolean): Js
         {
           "application/json": { schema: answer },
           ...("format" in question.parameters.shape ? { "text/csv": { schema: { type: "string" } } } : {}),
+          ...("once" in question.parameters.shape
+            ? { "text/event-stream": { schema: { type: "string" } } }
+            : {}),
         },
         hasPages(question),
       ),

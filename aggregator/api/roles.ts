@@ -42,6 +42,8 @@ export const accessTable: Readonly<Record<string, Access>> = {
   // Any property of the payload, such as an address.
   "GET /v1/segments": { ...figures, personalBy: "property" },
   "GET /v1/schemas": figures,
+  // Its single events are for analysts; the route sees to that.
+  "GET /v1/live": figures,
   "GET /v1/ledger": figures,
   // A stream is one person's device.
   "GET /v1/completeness": { ...figures, personalBy: "stream" },

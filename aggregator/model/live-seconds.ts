@@ -26,16 +26,11 @@ export const liveSeconds: Model = {
           (array_agg(id))[greatest(1, count(*) - ${idsMax - 1}::int):]
         from fresh
         group by project_id
-      ),
-      people as (
-        select project_id, second, type, is_identified, number, count(*) as events
-        from fresh
-        group by 1, 2, 3, 4, 5
       )
       insert into live_seconds as l (project_id, second, type, is_identified, mark, events, people)
-      select project_id, second, type, is_identified, (select mark from marked), sum(events),
+      select project_id, second, type, is_identified, (select mark from marked), count(*),
         coalesce(array_agg(number) filter (where number is not null), '{}')
-      from people
+      from fresh
       group by 1, 2, 3, 4
       on conflict (second, project_id, type, is_identified) do update
       set mark = excluded.mark, events = l.events + excluded.events, people = l.people || excluded.people`;
