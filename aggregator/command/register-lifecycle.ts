@@ -6,6 +6,7 @@ import { pseudonymsOf } from "../../shared/event/pseudonym.ts";
 import type { SubjectKind } from "../lifecycle/bars.ts";
 import { eraseSubject, expireEvents, type Removed } from "../lifecycle/remove.ts";
 import { readPolicy } from "../projects.ts";
+import { refreshHours } from "../store/continuous.ts";
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { actorOf } from "./actor.ts";
@@ -82,6 +83,7 @@ function run(
     try {
       await migrate(store);
       const removed = await work(store);
+      await refreshHours(store);
       print(json === true, { ...removed }, () => {
         const kept = removed.quarantined > 0 ? `, ${removed.quarantined} events in quarantine` : "";
         return `removed ${removed.rows} events${kept}`;

@@ -93,8 +93,8 @@ async function viewsOn(tx: TransactionSql): Promise<View[]> {
   return views;
 }
 
-// What was granted to others, as the statements that grant it.
-async function rightsOf(tx: TransactionSql, table: string): Promise<string[]> {
+/** What was granted to others on a table or view, as the statements that grant it. */
+export async function rightsOf(tx: TransactionSql, table: string): Promise<string[]> {
   const rows = await tx<{ text: string }[]>`
     select format(
       'grant %s on %s to %s%s',

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Sql, TransactionSql } from "postgres";
 import { reach } from "../../shared/crash-point.ts";
 import { keepColumns } from "./columnstore.ts";
+import { keepHours } from "./continuous.ts";
 import { errorText } from "./errors.ts";
 import { type Store, StoreError } from "./store.ts";
 
@@ -46,6 +47,7 @@ export async function migrate(store: Store, options: { folder?: string } = {}): 
     }
     await store.inspect();
     await keepColumns(store);
+    await keepHours(store);
     return { applied, current: known.at(-1)?.name ?? "" };
   } finally {
     await session.end({ timeout: 5 });
