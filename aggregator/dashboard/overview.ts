@@ -1,5 +1,6 @@
 // The overview: asks for the conservation line once a second, and for the rest when something was stored.
 import type { Answer } from "../read/answer.ts";
+import { watchAlerts } from "./alerts-banner.ts";
 import { ask } from "./ask.ts";
 import { may } from "./asker.ts";
 import { createCharts } from "./charts.ts";
@@ -162,6 +163,7 @@ function wake(): void {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.redraw());
 document.addEventListener("visibilitychange", () => wake());
 showCommand();
+watchAlerts();
 takeToken(wake);
 offerProof(() => controls.view.zone, showFailure);
 void run();

@@ -31,6 +31,8 @@ const sources: Readonly<Record<string, Source>> = {
   "/quarantine.js": [script, () => bundle("quarantine.ts")],
   "/completeness.css": [css, () => textOf("completeness.css")],
   "/completeness.js": [script, () => bundle("completeness.ts")],
+  "/alerts.css": [css, () => textOf("alerts.css")],
+  "/alerts.js": [script, () => bundle("alerts.ts")],
   "/favicon.svg": ["image/svg+xml", () => textOf("favicon.svg")],
 };
 

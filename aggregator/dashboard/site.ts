@@ -46,6 +46,7 @@ export const pageFiles: readonly PageFile[] = [
     content: "completeness.html",
     own: "completeness",
   },
+  { name: "alerts", path: "/alerts", title: "Alerts", content: "alerts.html", own: "alerts" },
 ];
 
 const picks = `    <label class="pick" id="project-pick" hidden><span class="unseen">Project</span><select id="project"></select></label>
