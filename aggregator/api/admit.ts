@@ -32,10 +32,11 @@ function checkAccess(guard: Guard): MiddlewareHandler {
     const request = context.req.raw;
     const asker = await guard.whoAsks(request);
     const access = accessHere(context);
-    const url = new URL(request.url);
-    checkRole(asker, access, url.searchParams);
+    // Read as the route will read them.
+    checkRole(asker, access, (parameter) => context.req.queries(parameter) ?? []);
     if (asker.project !== null && access.scope === "own") {
       // Whatever answers sees a question that was asked of this project.
+      const url = new URL(request.url);
       url.searchParams.set("project", asker.project);
       const { method, headers, signal } = request;
       context.req.raw = new Request(url, { method, headers, signal });
@@ -43,11 +44,15 @@ function checkAccess(guard: Guard): MiddlewareHandler {
     context.set("asker", asker);
     await next();
     const { body, headers } = context.res;
-    // An answer that does not end is no more than anyone's who still has their token.
-    if (body !== null && headers.get("content-type")?.startsWith("text/event-stream") === true) {
-      const isAllowed = () => guard.whoAsks(request);
-      context.res = new Response(whileAllowed(body, isAllowed, streamMs), context.res);
-    }
+    if (body === null || headers.get("content-type")?.startsWith("text/event-stream") !== true) return;
+    // Whoever asks for the headers alone never reads the stream to its end.
+    if (request.method === "HEAD") await body.cancel();
+    // An answer that does not end ends with the token.
+    else
+      context.res = new Response(
+        whileAllowed(body, () => guard.whoAsks(request), streamMs),
+        context.res,
+      );
   };
 }
 

@@ -20,8 +20,8 @@ export interface Access {
    * project, `all` is of all projects at once and so not for it.
    */
   scope: "own" | "none" | "all";
-  /** The value of the parameter `by` that shows single people; for analysts. */
-  personalBy?: string;
+  /** The parameter's value with which it shows single people; for analysts. */
+  personal?: readonly [parameter: string, value: string];
 }
 
 const open: Access = { scope: "none" };
@@ -40,19 +40,17 @@ export const accessTable: Readonly<Record<string, Access>> = {
   "GET /v1/retention": figures,
   "GET /v1/funnel": figures,
   // Any property of the payload, such as an address.
-  "GET /v1/segments": { ...figures, personalBy: "property" },
+  "GET /v1/segments": { ...figures, personal: ["by", "property"] },
   "GET /v1/schemas": figures,
-  // Its single events are for analysts; the route sees to that.
-  "GET /v1/live": figures,
+  "GET /v1/live": { ...figures, personal: ["events", "1"] },
   "GET /v1/ledger": figures,
   // A stream is one person's device.
-  "GET /v1/completeness": { ...figures, personalBy: "stream" },
+  "GET /v1/completeness": { ...figures, personal: ["by", "stream"] },
   "GET /v1/reconcile": whole,
   "GET /v1/alerts": whole,
-  "GET /v1/live": whole,
-  "GET /v1/paths": whole,
-  "GET /v1/cardinality": whole,
-  "GET /v1/lateness": whole,
+  "GET /v1/paths": figures,
+  "GET /v1/cardinality": figures,
+  "GET /v1/lateness": figures,
   "GET /v1/timeline": people,
   "GET /v1/newest": people,
   "GET /v1/quarantine": { role: "analyst", scope: "all" },
@@ -82,12 +80,16 @@ export const accessOf = (method: string, path: string): Access =>
 /** Whether a role is as much as another. */
 export const reaches = (role: Role, least: Role): boolean => roles.indexOf(role) >= roles.indexOf(least);
 
-/** Throws `forbidden`, which says what it would take, unless `asker` may ask this. */
-export function checkRole(asker: Asker, { role, scope, personalBy }: Access, query: URLSearchParams): void {
-  const isPersonal = personalBy !== undefined && query.getAll("by").includes(personalBy);
+/** Throws `forbidden`, which says what it would take, unless `asker` may ask this. `given`: values of a parameter. */
+export function checkRole(
+  asker: Asker,
+  { role, scope, personal }: Access,
+  given: (parameter: string) => readonly string[],
+): void {
+  const isPersonal = personal !== undefined && given(personal[0]).includes(personal[1]);
   const least = isPersonal && role === "viewer" ? "analyst" : role;
   if (least !== undefined && !reaches(asker.role, least)) {
-    const what = isPersonal ? `by=${personalBy}` : "This";
+    const what = isPersonal ? personal.join("=") : "This";
     throw new WeirError(
       "forbidden",
       `${what} needs the role ${least}; this token has the role ${asker.role}.`,
@@ -100,7 +102,7 @@ export function checkRole(asker: Asker, { role, scope, personalBy }: Access, que
       `This is of all projects; this token is for the project ${asker.project}.`,
     );
   }
-  if (query.getAll("project").some((project) => project !== "" && project !== asker.project)) {
+  if (given("project").some((project) => project !== "" && project !== asker.project)) {
     throw new WeirError("forbidden", `This token is for the project ${asker.project} alone.`);
   }
 }
