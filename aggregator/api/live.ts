@@ -1,14 +1,12 @@
 // The route of what happens now: a stream of Server-Sent Events, or the same once as an ordinary answer.
 import type { Context, Hono } from "hono";
 import type { Clock } from "../../shared/clock.ts";
-import { WeirError } from "../../shared/problem.ts";
 import { type Answer, readParameters } from "../read/answer.ts";
 import { createLive, type LiveAsked, liveParameters, liveRow } from "../read/live.ts";
 import type { Store } from "../store/store.ts";
 import type { Ask } from "./ask.ts";
 import { formed } from "./formed.ts";
 import { createListeners } from "./live-listeners.ts";
-import { reaches } from "./roles.ts";
 
 export interface LiveSettings {
   store: Store;
@@ -20,7 +18,7 @@ export interface LiveSettings {
   ending?: AbortSignal | undefined;
 }
 
-/** Adds the route; who may ask was checked before, but for single events. */
+/** Adds the route; who may ask was checked before. */
 export function addLive(app: Hono, settings: LiveSettings, ask: Ask): void {
   const { store, clock, freshSeconds, conversionTypes = ["purchase"], ending } = settings;
   const live = createLive({ sql: store.sql, conversionTypes, freshSeconds });
@@ -36,11 +34,8 @@ export function addLive(app: Hono, settings: LiveSettings, ask: Ask): void {
       const answer = await ask("live", new URL(context.req.url).search, run);
       return formed(context, Object.keys(liveRow.shape), answer, "no-store");
     }
-    const withEvents = asked.events === "1";
-    if (withEvents && !reaches(context.get("asker").role, "analyst")) {
-      throw new WeirError("forbidden", "events=1 shows single people and needs the role analyst.");
-    }
-    const stream = listeners.listen({ ...counted, withEvents }, context.req.raw.signal);
+    const listening = { ...counted, withEvents: asked.events === "1" };
+    const stream = listeners.listen(listening, context.req.raw.signal);
     return context.body(stream, 200, {
       "content-type": "text/event-stream",
       "cache-control": "no-store",
