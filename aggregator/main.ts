@@ -83,8 +83,8 @@ const stopMs = 2_000;
 export async function startAggregator(start: StartAggregator): Promise<RunningAggregator> {
   const { config, store, clock, log, logger } = start;
   if (start.listen !== false && needsToken(config) && !(await hasAdminToken(store.sql))) {
-    const way = "set one, or make one with weir tokens create --role admin";
-    throw new ConfigError([`WEIR_API_TOKEN: listening on ${config.WEIR_HOST} needs a token; ${way}`]);
+    const way = "set WEIR_API_TOKEN, or make one with weir tokens create --role admin";
+    throw new ConfigError([`WEIR_HOST: listening on ${config.WEIR_HOST} needs a token; ${way}`]);
   }
   return await ending(async (ends) => {
     const consume = await followLog({ ...start, group });

@@ -150,7 +150,8 @@ const purposes: Readonly<Record<SettingName, string>> = {
   WEIR_CONVERSION_TYPES: "Types of events that the live windows count as conversions; purchase by default",
   WEIR_QUARANTINE_DAYS: "Days an event stays in quarantine after it was received",
   WEIR_TLS_CA: "PEM of the authority that signed the servers' certificates",
-  WEIR_API_TOKEN: "Token of the API and dashboard; needed where they are bound beyond loopback",
+  WEIR_API_TOKEN:
+    "An admin's token of the API and dashboard; beyond loopback this is needed, or one of weir tokens",
 };
 
 /** What a setting is for, as one sentence without its full stop. */

@@ -93,13 +93,14 @@ function redactError(error: Error, depth: number): unknown {
 }
 
 /**
- * A text without the credentials of URLs, bearer tokens, and `password=…` as drivers print them. A URL is
+ * A text without the credentials of URLs, API tokens, bearer tokens, and `password=…` as drivers print them. A URL is
  * hidden up to its last @, since a password may hold any character that someone forgot to escape.
  */
 export function redactText(text: string): string {
   return text
     .slice(0, textLengthMax)
     .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s"'<>]*@/gi, `$1${hidden}@`)
+    .replace(/\bweir_[0-9A-Za-z]{49}\b/g, hidden)
     .replace(/\b(bearer|basic)\s+[\w.~+/=-]+/gi, `$1 ${hidden}`)
     .replace(/((?:secret|token|passw(?:or)?d)\w*["']?\s*[=:]\s*)["']?[^\s&,;"']+/gi, `$1${hidden}`);
 }

@@ -76,6 +76,7 @@ describe("secrets", () => {
     ["a password with an @ in it", "redis://:hun@ter2@cache:6379", "redis://[redacted]@cache:6379"],
     ["a password with a slash in it", "kafka+tls://u:hunter2/x@broker", "kafka+tls://[redacted]@broker"],
     ["a token in a query", "GET /v1/live?token=hunter2&x=1", "GET /v1/live?token=[redacted]&x=1"],
+    ["an API token", `no weir_${"aB3".repeat(16)}x here`, "no [redacted] here"],
     ["a bearer token", "Authorization: Bearer hunter2.x", "Authorization: Bearer [redacted]"],
     ["a password in a driver's words", "password=hunter2 host=db", "password=[redacted] host=db"],
   ])("hides %s", (_, text, expected) => {
