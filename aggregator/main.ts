@@ -18,6 +18,7 @@ import { proofSettings } from "./ledger/spools.ts";
 import { startRetention } from "./lifecycle/retention.ts";
 import { startModelFolding } from "./model/folding.ts";
 import { startNotices } from "./notice/start.ts";
+import { type NoticeConfig, noticeTopics } from "./notice/topics.ts";
 import { startRounds } from "./quarantine/automatic.ts";
 import { openQuestioned } from "./store/open.ts";
 import type { Questioned } from "./store/replica.ts";
@@ -25,7 +26,7 @@ import type { Store } from "./store/store.ts";
 import { hasAdminToken } from "./tokens.ts";
 
 /** The settings an aggregator reads. */
-export interface AggregatorConfig extends AlertConfig {
+export interface AggregatorConfig extends AlertConfig, NoticeConfig {
   WEIR_HOST: string;
   WEIR_AGGREGATOR_PORT: number;
   WEIR_API_TOKEN?: string | undefined;
@@ -40,9 +41,6 @@ export interface AggregatorConfig extends AlertConfig {
   WEIR_LEDGER_DAYS: number;
   WEIR_READ_URL?: string | undefined;
   WEIR_TLS_CA?: string | undefined;
-  WEIR_METRICS_TOPIC: string;
-  WEIR_ALERTS_TOPIC: string;
-  WEIR_LATENESS_ALLOWED_SECONDS: number;
 }
 
 export interface StartAggregator {
@@ -109,9 +107,8 @@ export async function startAggregator(start: StartAggregator): Promise<RunningAg
     ends.push(() => models.close());
     const retention = startRetention({ ...start, days: config.WEIR_RETENTION_DAYS });
     ends.push(() => retention.close());
-    const topics = { metrics: config.WEIR_METRICS_TOPIC, alerts: config.WEIR_ALERTS_TOPIC };
     const latenessMs = config.WEIR_LATENESS_ALLOWED_SECONDS * 1_000;
-    const notices = startNotices({ ...start, reader, topics, latenessMs });
+    const notices = startNotices({ ...start, reader, topics: noticeTopics(config), latenessMs });
     ends.push(() => notices.close());
     const alerts = startAlerts({ ...start, ...alertSettings(config), reader });
     ends.push(() => alerts.close());

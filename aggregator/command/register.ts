@@ -5,6 +5,7 @@ import type { Log } from "../../shared/log/log.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
 import type { AlertConfig } from "../alert/settings.ts";
 import type { ProofConfig } from "../ledger/spools.ts";
+import { makeNoticeTopics, type NoticeConfig } from "../notice/topics.ts";
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { registerAlerts } from "./register-alerts.ts";
@@ -26,7 +27,7 @@ import { registerUpgrade } from "./register-upgrade.ts";
 export interface AggregatorCommands {
   openStore(url?: string, schema?: string): Promise<Store>;
   openLog(url?: string): Promise<Log>;
-  config(): ProofConfig & AlertConfig;
+  config(): ProofConfig & AlertConfig & NoticeConfig;
   /** Runs `work` with the store and an edge's way back in, as an import reaches it. */
   withReenter<T>(work: (store: Store, reenter: Reenter) => Promise<T>): Promise<T>;
   /** Starts the aggregator as a process of its own. */
@@ -41,7 +42,7 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
     .action(() => runCommand(() => serve(deps)));
   program
     .command("migrate")
-    .description("make or bring up to date the schema and the topic")
+    .description("make or bring up to date the schema and the topics")
     .option("--json", "the result as one JSON object on the last line")
     .action((flags: { json?: boolean }) =>
       runCommand(() =>
@@ -49,6 +50,7 @@ export function registerAggregator(program: Command, deps: AggregatorCommands): 
           const { applied, current } = await migrate(store);
           const log = await deps.openLog();
           await log.create();
+          await makeNoticeTopics(log, deps.config());
           const result = { applied, current, flavour: store.flavour, log: log.label };
           print(flags.json === true, result, () => {
             const done = applied.length === 0 ? "nothing to do" : `applied ${applied.join(", ")}`;

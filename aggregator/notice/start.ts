@@ -11,6 +11,7 @@ import { publishStep } from "./publish-step.ts";
 import { repeat } from "./repeat.ts";
 import { tellStep, toldDaysOfStep } from "./tell-step.ts";
 import { hourMs } from "./told-days.ts";
+import type { NoticeTopics } from "./topics.ts";
 import { createWatermark } from "./watermark.ts";
 
 export interface NoticesOptions {
@@ -21,8 +22,7 @@ export interface NoticesOptions {
   clock: Clock;
   meter: Meter;
   logger: Logger;
-  /** Where the notices of each kind go; one without a name stays in the table alone. */
-  topics: Readonly<Record<Notice["topic"], string>>;
+  topics: NoticeTopics;
   /** How long after its end an hour or a day is closed. */
   latenessMs: number;
   /** The pause between two looks at what is closed, ms. */

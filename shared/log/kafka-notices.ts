@@ -2,7 +2,7 @@
 import { compatibilityPartitioner, Producer } from "@platformatic/kafka";
 import { publishDeadlineMs } from "../limits.ts";
 import { baseOptions, toError } from "./kafka-client.ts";
-import { createTopic } from "./kafka-topic.ts";
+import { createTopic, describeTopic, refuseWeak } from "./kafka-topic.ts";
 import type { KafkaTarget } from "./kafka-url.ts";
 import type { NoticePublisher, OutgoingNotice } from "./notices.ts";
 import type { LogOptions } from "./open.ts";
@@ -25,7 +25,9 @@ export function kafkaNotices(
   async function makeTopics(): Promise<void> {
     if (isMade) return;
     for (const topic of topics) {
-      await createTopic(target, { ...options, topic, partitions: undefined }, noticePartitions);
+      const own = { ...options, topic, partitions: undefined };
+      await createTopic(target, own, noticePartitions);
+      if (!options.allowWeak) refuseWeak(target.label, await describeTopic(target, own));
     }
     isMade = true;
   }
@@ -49,6 +51,7 @@ export function kafkaNotices(
   }
 
   return {
+    create: makeTopics,
     async publish(notices) {
       try {
         const sent = await within(Promise.race([send(notices), closed.promise]), publishDeadlineMs);

@@ -86,6 +86,17 @@ export function weaknessesOf(topic: KafkaTopic): LogWeakness[] {
     .map(({ setting, wanted }) => ({ setting, found: found.get(setting)!, wanted }));
 }
 
+/** Throws where the topic can lose what was acked, with what to do. */
+export function refuseWeak(label: string, topic: KafkaTopic): void {
+  const weaknesses = weaknessesOf(topic);
+  if (weaknesses.length === 0) return;
+  const found = weaknesses.map(({ setting, found, wanted }) => `${setting} is ${found}, wanted ${wanted}`);
+  throw new Error(
+    `${label}: the topic ${topic.identity.topic} can lose what was acked (${found.join("; ")}); ` +
+      "WEIR_LOG_ALLOW_WEAK=1 takes it as it is",
+  );
+}
+
 /** How long the topic keeps a record, ms; undefined where its settings may not be read. */
 export function retentionOf({ settings }: KafkaTopic): number | undefined {
   const text = settings?.get("retention.ms") ?? "";

@@ -4,7 +4,14 @@ import { kafkaConsumer } from "./kafka-consumer.ts";
 import { kafkaNotices } from "./kafka-notices.ts";
 import { kafkaProducer } from "./kafka-producer.ts";
 import { kafkaReader } from "./kafka-reader.ts";
-import { createTopic, describeTopic, type KafkaTopic, retentionOf, weaknessesOf } from "./kafka-topic.ts";
+import {
+  createTopic,
+  describeTopic,
+  type KafkaTopic,
+  refuseWeak,
+  retentionOf,
+  weaknessesOf,
+} from "./kafka-topic.ts";
 import { readKafkaUrl } from "./kafka-url.ts";
 import type { Log } from "./log.ts";
 import type { LogOptions } from "./open.ts";
@@ -37,14 +44,4 @@ export function kafkaLog(url: string, options: LogOptions & { deadlineMs?: numbe
     reader: async () => kafkaReader(target, await describe(), clientId),
     notices: (topics) => kafkaNotices(target, options, topics),
   };
-}
-
-function refuseWeak(label: string, topic: KafkaTopic): void {
-  const weaknesses = weaknessesOf(topic);
-  if (weaknesses.length === 0) return;
-  const found = weaknesses.map(({ setting, found, wanted }) => `${setting} is ${found}, wanted ${wanted}`);
-  throw new Error(
-    `${label}: the topic ${topic.identity.topic} can lose what was acked (${found.join("; ")}); ` +
-      "WEIR_LOG_ALLOW_WEAK=1 takes it as it is",
-  );
 }

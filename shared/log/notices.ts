@@ -11,6 +11,8 @@ export interface OutgoingNotice {
 }
 
 export interface NoticePublisher {
+  /** Makes its topics where they are missing; `publish` does so too. Rejects where one can lose what was acked. */
+  create(): Promise<void>;
   /**
    * Resolves once every in-sync replica has all of them. A rejection leaves open which of them are stored:
    * whoever hands them over again makes copies, in the same order. One call at a time.

@@ -159,7 +159,7 @@ describe("closed figures", () => {
         await tellAll(soldTo + 2 * dayMs);
         await expectTold();
       }),
-      { numRuns: isLong ? 200 : 15 },
+      { numRuns: isLong ? 200 : 10 },
     );
   }, 900_000);
 
