@@ -18,7 +18,7 @@ export function showRules(rows: readonly AnswerRow[], zone: string, now: number)
 
 function ruleLine(row: AnswerRow, zone: string, now: number): HTMLElement {
   const name = make("b", "", String(row["rule"]));
-  if (row["severity"] === "page") name.append(make("span", "page", "page"));
+  if (row["severity"] === "page") name.append(" ", make("span", "page", "page"));
   const about = make("td", "about", [name, make("span", "", String(row["summary"]))]);
   const found = make("td", row["is_judged"] === true ? "found" : "found unsure", String(row["detail"]));
   const waiting = Number(row["undelivered"]);

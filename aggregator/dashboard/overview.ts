@@ -1,6 +1,6 @@
 // The overview: asks for the conservation line once a second, and for the rest when something was stored.
 import type { Answer } from "../read/answer.ts";
-import { watchAlerts } from "./alerts-banner.ts";
+import { createAlertsLine } from "./alerts-banner.ts";
 import { ask } from "./ask.ts";
 import { may } from "./asker.ts";
 import { createCharts } from "./charts.ts";
@@ -38,7 +38,8 @@ const controls = createControls({ interval: true, users: true, elsewhere: ["curr
 const charts = createCharts(controls);
 const tiles = createTiles();
 const showNewest = createNewest();
-const showLiveUsers = createLive();
+const showLive = createLive();
+const showAlerts = createAlertsLine();
 const project = (): Record<string, string> =>
   controls.view.project === "" ? {} : { project: controls.view.project };
 
@@ -49,12 +50,13 @@ async function poll(): Promise<void> {
   tiles.showNow(Number(row["stored"]), meta, controls.view.zone, performance.now());
   write(find("as-of"), `As of ${formatMoment(meta.as_of, controls.view.zone)} ${controls.view.zone}`);
   setStatus("live", "Live");
+  // Not waited for; whatever ails it, the ledger's own question tells.
+  void showAlerts().catch(() => {});
   const isEmpty = row["received"] === 0 && meta.watermark === null && meta["unread_records"] === 0;
   find("welcome").hidden = !isEmpty;
   find("content").hidden = isEmpty;
   if (isEmpty) return;
-  // Not waited for either; whatever ails it, the ledger's own question tells.
-  void showLiveUsers(meta.as_of, { users: controls.view.users, ...project() }).catch(() => {});
+  showLive({ users: controls.view.users === "identified" ? "identified" : "all", ...project() });
   await refresh(row, meta);
 }
 
@@ -70,15 +72,15 @@ async function refresh(row: Answer["data"][number], meta: Answer["meta"]): Promi
     today,
     controls.view,
   ]);
-  const live = mark === shownMark ? undefined : showLive(today);
+  const days = mark === shownMark ? undefined : showDays(today);
   // Not waited for: the line goes on while a long range is counted.
   const isDrawing = drawing !== undefined && !drawing.signal.aborted;
   const newest = String(meta["newest_stored_at"] ?? "");
   if (mark !== drawnMark && !isDrawing && performance.now() >= restUntil)
     void drawCharts(range, mark, newest);
-  if (live === undefined) return;
+  if (days === undefined) return;
   // An answer may be of shortly before the newest event; then it is asked for again.
-  if ((await live) > newest) shownMark = mark;
+  if ((await days) > newest) shownMark = mark;
 }
 
 async function drawCharts(range: RangeName, mark: string, newest: string): Promise<void> {
@@ -100,7 +102,7 @@ async function drawCharts(range: RangeName, mark: string, newest: string): Promi
 }
 
 /** Answers up to when all it shows is right. */
-async function showLive(today: string): Promise<string> {
+async function showDays(today: string): Promise<string> {
   const { zone, users } = controls.view;
   const days = { from: addDays(today, -1), to: today, tz: zone, ...project() };
   const [events, people, newest] = await Promise.all([
@@ -163,7 +165,6 @@ function wake(): void {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.redraw());
 document.addEventListener("visibilitychange", () => wake());
 showCommand();
-watchAlerts();
 takeToken(wake);
 offerProof(() => controls.view.zone, showFailure);
 void run();

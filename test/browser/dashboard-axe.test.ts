@@ -3,6 +3,7 @@ import axe, { type AxeResults } from "axe-core";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { pageFiles } from "../../aggregator/dashboard/site.ts";
+import { giveAlerts } from "../aggregator/alert/given-alerts.ts";
 import { describeInBrowser } from "./browser.ts";
 import { type DashboardScene, openDashboardScene, soon } from "./dashboard-scene.ts";
 
@@ -55,6 +56,7 @@ describeInBrowser("the dashboard's accessibility", () => {
         ...(number % 3 === 1 ? { revenue: "9.50", currency: number % 2 === 0 ? "EUR" : "USD" } : {}),
       }));
       await scene.filled.addEvents(events);
+      await giveAlerts(scene.filled.store);
     });
 
     it.each(paths)("finds no fault, light or dark, wide or narrow: %s", async (path, query) => {
