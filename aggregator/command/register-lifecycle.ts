@@ -1,12 +1,15 @@
 // The commands that remove rows for good: a project's old ones, and those of one subject.
 import type { Command } from "commander";
 import { z } from "zod";
+import { systemClock } from "../../shared/clock.ts";
 import { exitCode, MisuseError, print, runCommand } from "../../shared/command.ts";
 import { pseudonymsOf } from "../../shared/event/pseudonym.ts";
+import { retry } from "../../shared/retry.ts";
 import type { SubjectKind } from "../lifecycle/bars.ts";
 import { eraseSubject, expireEvents, type Removed } from "../lifecycle/remove.ts";
 import { readPolicy } from "../projects.ts";
 import { refreshHours } from "../store/continuous.ts";
+import { isPassing } from "../store/errors.ts";
 import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { actorOf } from "./actor.ts";
@@ -26,6 +29,9 @@ interface EraseFlags {
   until?: string;
   json?: true;
 }
+
+/** A refresh of the hours after few changes takes some 100 ms, and one is made at a time. */
+const again = { attemptsMax: 10, baseMs: 100, waitMsMax: 2_000 };
 
 const moment = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
 
@@ -83,7 +89,7 @@ function run(
     try {
       await migrate(store);
       const removed = await work(store);
-      await refreshHours(store);
+      await retry(again, systemClock, () => refreshHours(store), isPassing);
       print(json === true, { ...removed }, () => {
         const kept = removed.quarantined > 0 ? `, ${removed.quarantined} events in quarantine` : "";
         return `removed ${removed.rows} events${kept}`;

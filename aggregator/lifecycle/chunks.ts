@@ -1,6 +1,7 @@
 // Drops the chunks and partitions in which removals have left no row: each costs every question something.
 import type { TransactionSql } from "postgres";
 import type { Clock } from "../../shared/clock.ts";
+import { refreshHours } from "../store/continuous.ts";
 import { errorCode, isPassing } from "../store/errors.ts";
 import type { Store } from "../store/store.ts";
 
@@ -21,8 +22,10 @@ interface Chunk {
  * side: one of them drops, and counts again behind the lock that keeps writers out.
  */
 export async function dropEmpty(store: Store, clock: Clock): Promise<number> {
-  // The store may have been moved since this process began.
-  await store.inspect();
+  // It asks anew what the store is, which may have been moved since this process began.
+  await refreshHours(store).catch((error: unknown) => {
+    if (!isPassing(error)) throw error;
+  });
   const today = new Date(Math.floor(clock.now() / dayMs) * dayMs);
   let dropped = 0;
   for (const chunk of await removedFrom(store, today)) {
@@ -93,5 +96,9 @@ async function dropBehindLock(tx: TransactionSql, store: Store, chunk: Chunk): P
     await tx`select drop_chunks('events', newer_than => ${chunk.from}::timestamptz, older_than => ${chunk.to}::timestamptz)`;
 }
 
-const isEmpty = ({ sql }: Store, { from, to }: Chunk) =>
-  sql`not exists (select 1 from events where event_time >= ${from} and event_time < ${to})`;
+// The hours that are kept forget no chunk that is dropped, so what was removed must have left them before.
+const isEmpty = ({ sql, flavour }: Store, { from, to }: Chunk) => {
+  const kept = sql`select 1 from hourly_dimensions where hour >= ${from} and hour < ${to}`;
+  const isForgotten = flavour === "timescale-community" ? sql`and not exists (${kept})` : sql``;
+  return sql`not exists (select 1 from events where event_time >= ${from} and event_time < ${to}) ${isForgotten}`;
+};

@@ -49,7 +49,7 @@ export async function keepHours(store: Store): Promise<void> {
 
 /**
  * Takes what was removed or came late into the hours at once, which the policy would do within 15 minutes. Only
- * hours in which something has changed are counted again.
+ * hours in which something has changed are counted again. Rejects with 55P03 (`isPassing`) while another does so.
  */
 export async function refreshHours(store: Store): Promise<void> {
   await store.inspect();
