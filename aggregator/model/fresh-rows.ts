@@ -96,7 +96,19 @@ async function nameNew(tx: TransactionSql): Promise<void> {
       from persons p
       where f.number is null and p.project_id = f.project_id and p.person = f.person`;
   }
-  // A small sample is enough to plan by; without one a join of thousands is planned as one of a few.
+  await analyzeFresh(tx);
+}
+
+/**
+ * Without a sample a join of thousands is planned as one of a few. A small one is enough, and it stays good while
+ * steps are of about one size: each new one would have every statement of the models planned anew.
+ */
+async function analyzeFresh(tx: TransactionSql): Promise<void> {
+  const [row] = await tx<[{ known: number; rows: number }]>`
+    select reltuples as known, (select count(*)::int from weir_fresh) as rows
+    from pg_class
+    where oid = 'pg_temp.weir_fresh'::regclass`;
+  if (row.known > 0 && row.rows < 4 * row.known && row.known < 4 * row.rows) return;
   await tx`set local default_statistics_target = 10`;
   await tx`analyze weir_fresh`;
 }
