@@ -10,14 +10,13 @@ import { createSigner, signatureHeader } from "../../shared/wire/signature.ts";
 import { weirVersion } from "../../shared/wire/version.ts";
 import { createPages } from "../dashboard/pages.ts";
 import type { ProofSettings } from "../ledger/spools.ts";
-import { type Answer, answer, readParameters } from "../read/answer.ts";
+import { type Answer, readParameters } from "../read/answer.ts";
 import { createLedgerQuestion } from "../read/ask-ledger.ts";
-import { askCompleteness, completenessRow } from "../read/completeness.ts";
 import { ledgerRow } from "../read/ledger.ts";
-import { questions } from "../read/questions.ts";
 import { askReconcile, reconcileParameters } from "../read/reconcile.ts";
 import { readWriteKeys } from "../read/write-keys.ts";
 import { errorText } from "../store/errors.ts";
+import { type OpenReading, readStore } from "../store/replica.ts";
 import type { Store } from "../store/store.ts";
 import { admit } from "./admit.ts";
 import { createAsk } from "./ask.ts";
@@ -25,13 +24,16 @@ import { addAudit } from "./audit.ts";
 import { createFindBearer } from "./bearer.ts";
 import { formed, formedJson, namesIn } from "./formed.ts";
 import { createGuard } from "./guard.ts";
-import { describeApi } from "./openapi.ts";
 import { addLive } from "./live.ts";
+import { describeApi } from "./openapi.ts";
 import { addQuarantine, changingPaths } from "./quarantine.ts";
+import { addQuestions } from "./questions.ts";
 import { checkReady } from "./ready.ts";
 
 export interface ApiOptions {
   store: Store;
+  /** Where questions are read; the store itself by default. */
+  read?: OpenReading | undefined;
   reader: LogReader;
   /** May do everything; without it loopback may, too. Tokens of the store are taken either way. */
   token?: string | undefined;
@@ -100,25 +102,12 @@ export function createApi(options: ApiOptions): Hono {
   });
   admit(app, guard);
   app.get("/v1/openapi.json", (context) => context.json(description));
-  for (const question of questions) {
-    const names = Object.keys(question.row.shape);
-    app.get(`/v1/${question.name}`, async (context) => {
-      const run = (): Promise<Answer> => answer(store.sql, question, context.req.queries());
-      const found = await ask(question.name, new URL(context.req.url).search, run);
-      return formed(context, names, found, question.isPersonal ? "no-store" : undefined);
-    });
-  }
+  addQuestions(app, options.read ?? readStore(store), ask);
   app.get("/v1/ledger", async (context) => {
     const run = (): Promise<Answer> => askLedger(context.req.queries());
     const found = await ask("ledger", new URL(context.req.url).search, run);
     return formed(context, namesIn(ledgerRow, found), found);
   });
-  app.get("/v1/completeness", async (context) => {
-    const run = (): Promise<Answer> => askCompleteness(store.sql, context.req.queries());
-    const found = await ask("completeness", new URL(context.req.url).search, run);
-    return formed(context, namesIn(completenessRow, found), found);
-  });
-
   app.get("/v1/reconcile", async (context) => {
     readParameters(reconcileParameters, context.req.queries());
     return formedJson(context, await ask("reconcile", "", () => askReconcile(store, reader, options.proof)));

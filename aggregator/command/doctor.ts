@@ -3,15 +3,21 @@ import type { Finding } from "../../shared/command.ts";
 import { readCanaries } from "../completeness/canaries.ts";
 import { ageOf, boundSeconds } from "../completeness/freshness.ts";
 import type { Store } from "../store/store.ts";
+import { examineReplica } from "./doctor-replica.ts";
 
 /** What of the settings it looks at. */
 interface Expected {
   WEIR_CANARY_SECONDS: number;
   WEIR_FRESHNESS_MAX_SECONDS: number;
+  WEIR_READ_URL?: string | undefined;
 }
 
-/** Looks at the store; never changes it. */
-export async function examineStore(open: () => Promise<Store>, expected: Expected): Promise<Finding[]> {
+/** Looks at the store, and at the replica where there is one; never changes them. */
+export async function examineStore(
+  open: (url?: string) => Promise<Store>,
+  expected: Expected,
+): Promise<Finding[]> {
+  const readUrl = expected.WEIR_READ_URL;
   let store: Store;
   try {
     store = await open();
@@ -24,6 +30,7 @@ export async function examineStore(open: () => Promise<Store>, expected: Expecte
     return [
       { name: "store", state: "ok", found, advice: flavourAdvice(store) },
       ...(await examineTables(store, expected)),
+      ...(readUrl === undefined ? [] : [await examineReplica(store, () => open(readUrl))]),
     ];
   } finally {
     await store.close();

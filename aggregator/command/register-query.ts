@@ -27,7 +27,7 @@ export function registerQuery(program: Command, deps: AggregatorCommands): void 
 }
 
 async function run(deps: AggregatorCommands, sql: string, flags: Flags): Promise<number> {
-  const store = await deps.openStore();
+  const store = await deps.openStore(deps.config().WEIR_READ_URL);
   try {
     const { columns, rows } = await ask(store, sql);
     print(flags.json === true, { columns, rows }, () =>

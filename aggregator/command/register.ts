@@ -27,7 +27,7 @@ import { registerUpgrade } from "./register-upgrade.ts";
 export interface AggregatorCommands {
   openStore(url?: string, schema?: string): Promise<Store>;
   openLog(url?: string): Promise<Log>;
-  config(): ProofConfig & AlertConfig & NoticeConfig;
+  config(): ProofConfig & AlertConfig & NoticeConfig & { WEIR_READ_URL?: string | undefined };
   /** Runs `work` with the store and an edge's way back in, as an import reaches it. */
   withReenter<T>(work: (store: Store, reenter: Reenter) => Promise<T>): Promise<T>;
   /** Starts the aggregator as a process of its own. */

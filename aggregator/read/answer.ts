@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { queryRowsMax, queryStatementMs } from "../../shared/limits.ts";
 import { WeirError } from "../../shared/problem.ts";
 import { errorCode, isAway, withDeadline } from "../store/errors.ts";
+import { StoreError } from "../store/store.ts";
 import { cutPage, type PageAsked } from "./cursor.ts";
 import { foldedUntil } from "./modelled.ts";
 import type { AnswerRow, Question } from "./question.ts";
@@ -50,11 +51,20 @@ export function readParameters<Parameters extends z.ZodObject>(
   return parsed.data;
 }
 
-/** Runs one question over the events. Rejects with a WeirError whatever happens. */
-export async function answer(sql: Sql, question: Question, query: Query): Promise<Answer> {
+/**
+ * Runs one question over the events. Rejects with a WeirError whatever happens. `reachedMs`: what is asked is
+ * behind, and has everything that was stored before this.
+ */
+export async function answer(
+  sql: Sql,
+  question: Question,
+  query: Query,
+  reachedMs?: number,
+): Promise<Answer> {
   const asked = readParameters(question.parameters, query);
   return inSnapshot(sql, async (tx) => {
-    const range = await openRange(tx, { tz: "UTC", ...(asked as Partial<RangeAsked>) });
+    const opened = await openRange(tx, { tz: "UTC", ...(asked as Partial<RangeAsked>) });
+    const range = { ...opened, asOf: Math.min(opened.asOf, reachedMs ?? opened.asOf) };
     const spans = "from" in question.parameters.shape;
     const rows = await question.ask(tx, asked, range);
     const placeOf = question.placeOf?.bind(question);
@@ -72,6 +82,7 @@ export async function answer(sql: Sql, question: Question, query: Query): Promis
         as_of: iso(asOf),
         watermark: watermarkOf(range.stored),
         ...(page === undefined ? {} : { next_cursor: page.next }),
+        ...question.metaOf?.(data),
       },
     };
   });
@@ -112,7 +123,18 @@ export const iso = (ms: number): string => new Date(ms).toISOString();
 export function asProblem(cause: unknown): unknown {
   if (cause instanceof WeirError) return cause;
   if (isAway(cause)) return new WeirError("store_unavailable", "The store does not answer.", { cause });
+  if (cause instanceof StoreError) {
+    return new WeirError("store_unavailable", "The store that questions are asked of does not answer.", {
+      cause,
+    });
+  }
   const code = errorCode(cause);
+  // A replica has to follow, whoever still reads what was removed.
+  if (code === "40001") {
+    return new WeirError("store_unavailable", "What was read is changing; ask again.", {
+      cause,
+    });
+  }
   if (code === "57014") {
     return new WeirError("query_timeout", `The question took over ${queryStatementMs / 1000} s.`, { cause });
   }

@@ -60,7 +60,7 @@ export const completenessRow = z.object({
 });
 
 /** Answers /v1/completeness from the streams as they are in one snapshot. */
-export async function askCompleteness(sql: Sql, query: Query): Promise<Answer> {
+export async function askCompleteness(sql: Sql, query: Query, reachedMs?: number): Promise<Answer> {
   const asked = readParameters(completenessParameters, query);
   return inSnapshot(sql, async (tx) => {
     // Compiling costs more than it saves, as in every question.
@@ -76,7 +76,7 @@ export async function askCompleteness(sql: Sql, query: Query): Promise<Answer> {
       meta: {
         from: span.from === null ? null : iso(span.from),
         to: span.to === null ? null : iso(span.to),
-        as_of: iso(Math.floor(now!.ms)),
+        as_of: iso(Math.floor(Math.min(now!.ms, reachedMs ?? now!.ms))),
         watermark: watermarkOf(await readStored(tx)),
         next_cursor: page.next,
       },

@@ -1,7 +1,9 @@
 // Opens a store by its URL: the scheme chooses the driver.
 import { join, resolve } from "node:path";
+import type { Clock } from "../../shared/clock.ts";
 import { embeddedStore } from "./embedded.ts";
 import { postgresStore } from "./postgres.ts";
+import { followReplica, type Questioned, readStore } from "./replica.ts";
 import { type Store, StoreError, type StoreOptions } from "./store.ts";
 
 /**
@@ -21,4 +23,15 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
   }
   if (/^postgres(ql)?:\/\//.test(url)) return await postgresStore(url, options);
   throw new StoreError("store_url_invalid", "The store's URL begins with postgres:// or embedded: only.");
+}
+
+/** Where questions are read: the replica that `url` names, or, without one, the store that is written. */
+export function openQuestioned(
+  url: string | undefined,
+  store: Store,
+  { clock, ca }: { clock: Clock; ca: string | undefined },
+): Questioned {
+  if (url === undefined) return { read: readStore(store), close: async () => {} };
+  const open = (): Promise<Store> => openStore(url, { schema: store.schema, dataDir: "", ca });
+  return followReplica({ primary: store, open, clock });
 }
