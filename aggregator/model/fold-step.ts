@@ -55,6 +55,10 @@ export async function readAnew(tx: TransactionSql, models: readonly Model[], day
   for (const model of models) await model.clear(tx, day);
   await takeDay(tx, day);
   for (const model of models) await model.fold(tx);
+  // Figures may have changed of which no note told: what was told of the day is looked at again.
+  await tx`
+    insert into touched_days (project_id, day) values (${day.project}, ${day.day})
+    on conflict (project_id, day) do nothing`;
 }
 
 export function dayOf(project: string, day: string): StaleDay {

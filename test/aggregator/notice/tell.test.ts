@@ -8,9 +8,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eraseSubject } from "../../../aggregator/lifecycle/remove.ts";
 import { foldStep } from "../../../aggregator/model/fold-step.ts";
 import { models, modelTables } from "../../../aggregator/model/models.ts";
+import { recompute } from "../../../aggregator/model/recompute.ts";
 import { startNotices } from "../../../aggregator/notice/start.ts";
 import { tellStep } from "../../../aggregator/notice/tell-step.ts";
 import type { Store } from "../../../aggregator/store/store.ts";
+import { systemClock } from "../../../shared/clock.ts";
 import { openLog } from "../../../shared/log/open.ts";
 import { silentLogger } from "../../../shared/logger.ts";
 import { silentMeter } from "../../../shared/meter.ts";
@@ -224,6 +226,25 @@ describe("closed figures", () => {
       ["hour", 2, (113 * gapMs) / 1_000],
     ]);
     await expectTold();
+  });
+
+  it("are corrected where a model was wrong and is made anew", async () => {
+    await empty();
+    await write({ at: soldFrom + hourMs, fields: { userId: "a" } });
+    await foldAll(store);
+    await store.sql`update quarter_counts set events = events + 1`;
+    await tellAll(soldTo);
+    const day = new Date(soldFrom).toISOString().slice(0, 10);
+    const { changed } = await recompute({ session, models, clock: systemClock, from: day, to: day });
+    expect(changed.map(({ model }) => model)).toEqual(["quarter_counts"]);
+    await tellAll(soldTo);
+    const told = await bodies();
+    expect(told.map(({ period, revision, events }) => [period, revision, events])).toEqual([
+      ["hour", 1, 2],
+      ["day", 1, 2],
+      ["hour", 2, 1],
+      ["day", 2, 1],
+    ]);
   });
 
   it("are corrected at most once in a pause, which grows while they keep changing", async () => {
