@@ -2,19 +2,16 @@
 import type { TransactionSql } from "postgres";
 import { momentBits } from "../model/step-times.ts";
 import type { Path } from "./funnel-depth.ts";
-import { createWalk, isFirstOnly, keyOf, peopleMax, type Walk } from "./funnel-walk.ts";
+import { breakKind, createWalk, isFirstOnly, keyOf, peopleMax, type Walk } from "./funnel-walk.ts";
 import type { Range } from "./range.ts";
+import { sessionsSource } from "./sessions-modelled.ts";
 import type { EventsAsked, Fragment, Span } from "./within.ts";
 
 export interface WalkAsked extends Path, Pick<EventsAsked, "project" | "users"> {
   /** The type of each kind, from 1. */
   types: readonly string[];
+  /** Infinite: all steps lie in one session. */
   windowMs: number;
-}
-
-interface Windowed extends Pick<EventsAsked, "users"> {
-  window: number | "session";
-  breakdown?: string | undefined;
 }
 
 /** Parts read at once: with the most that a part holds, some 30 MiB on their way. */
@@ -23,10 +20,10 @@ const dayMs = 86_400_000;
 /** Where PostgreSQL's binary form of an array of one dimension has its elements, and their width. */
 const [headBytes, itemBytes] = [20, 12];
 
-/** Whether the model knows the answer: nobody is somebody else in it, it has no sessions, and only times. */
-export function canUseTimes<Asked extends Windowed>(asked: Asked): asked is Asked & { window: number } {
-  return asked.users !== "linked" && asked.window !== "session" && asked.breakdown === undefined;
-}
+/** Whether the model knows the answer: nobody is somebody else in it, and it has only times. */
+export const canUseTimes = (
+  asked: Pick<EventsAsked, "users"> & { breakdown?: string | undefined },
+): boolean => asked.users !== "linked" && asked.breakdown === undefined;
 
 /** How many people took each of the steps. People are walked in as many rounds as their numbers take. */
 export async function countWalked(tx: TransactionSql, asked: WalkAsked, range: Range): Promise<number[]> {
@@ -68,8 +65,9 @@ interface Part {
   others: Uint8Array | null;
 }
 
-function partsOf(tx: TransactionSql, asked: WalkAsked, { from, to }: Span, order: Walk["order"]) {
+function partsOf(tx: TransactionSql, asked: WalkAsked, span: Span, order: Walk["order"]) {
   const { project, users, types } = asked;
+  const { from, to } = span;
   // Who begins with their first step 1 does so with the first one of a day, where all of the day is asked for.
   const day = (ms: number): Fragment => tx`(to_timestamp(${ms}::float8 / 1000) at time zone 'UTC')::date`;
   return tx<Part[]>`
@@ -83,10 +81,19 @@ function partsOf(tx: TransactionSql, asked: WalkAsked, { from, to }: Span, order
         and day <= ${day(to - 1)}
         ${project === undefined ? tx`` : tx`and project_id = ${project}`}
         ${users === "identified" ? tx`and is_identified` : tx``}
+      ${asked.windowMs < Infinity ? tx`` : tx`union all ${breaksOf(tx, asked, span)}`}
       order by project_id, ${order === "kind" ? tx`kind, day` : tx`day`}
       offset 0
     ) as parts`;
 }
+
+/** Where sessions begin: with no window but the session, whatever was begun before ends there. */
+const breaksOf = (tx: TransactionSql, { project, users }: WalkAsked, span: Span): Fragment => tx`
+  select project_id, (started_at at time zone 'UTC')::date, ${breakKind}::int,
+    array_agg(number::bigint << ${momentBits}::int | (date_part('epoch', started_at) * 1000)::bigint % 86400000),
+    '{}'::bigint[]
+  from (${sessionsSource(tx, { project, users }, span, span.to)}) as begun
+  group by 1, 2`;
 
 /** Gathers the keys of a day that lie in the span and are of people from `low` on. */
 function createDay({ from, to }: Span, low: number) {

@@ -32,7 +32,9 @@ export interface Walk {
 
 /** How a way is walked at the least cost. */
 export const createWalk = (way: Way): Walk =>
-  isFirstOnly(way) && new Set(way.kinds).size === way.kinds.length ? walkByKind(way) : walkByTime(way);
+  isFirstOnly(way) && way.windowMs < Infinity && new Set(way.kinds).size === way.kinds.length
+    ? walkByKind(way)
+    : walkByTime(way);
 
 /** Whether a person's first step 1 is all there is to know of step 1. */
 export const isFirstOnly = ({ kinds, entry, order }: Path): boolean =>

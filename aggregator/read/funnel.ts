@@ -50,7 +50,11 @@ export const funnel = defineQuestion({
     const types = [...new Set(asked.steps)];
     const path: Path = { ...asked, kinds: asked.steps.map((type) => types.indexOf(type) + 1) };
     if (canUseTimes(asked)) {
-      const users = await countWalked(tx, { ...asked, ...path, types, windowMs: asked.window }, range);
+      const users = await countWalked(
+        tx,
+        { ...asked, ...path, types, windowMs: asked.window === "session" ? Infinity : asked.window },
+        range,
+      );
       return asked.steps.map((type, at) => ({ step: at + 1, type, users: users[at]! }));
     }
     const reached = await countReached(tx, depths(tx, stepsOf(tx, asked, range, types), path), path);

@@ -5,12 +5,27 @@ import { join } from "node:path";
 import fc from "fast-check";
 import type { Sql } from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { foldStep } from "../../../aggregator/model/fold-step.ts";
+import type { Model } from "../../../aggregator/model/model.ts";
+import { personSessions } from "../../../aggregator/model/sessions.ts";
 import { stepTimes } from "../../../aggregator/model/step-times.ts";
 import { funnel } from "../../../aggregator/read/funnel.ts";
 import type { Path } from "../../../aggregator/read/funnel-depth.ts";
+import { sessionGapMs } from "../../../aggregator/read/sessions-raw.ts";
 import type { Store } from "../../../aggregator/store/store.ts";
 import { closeScene, openScene } from "../scene.ts";
-import { byPerson, dayMs, type Happened, personOf, play, steps, streamsFrom, streamsTo } from "./streams.ts";
+import {
+  add,
+  byPerson,
+  dayMs,
+  type Happened,
+  personOf,
+  play,
+  type Step,
+  steps,
+  streamsFrom,
+  streamsTo,
+} from "./streams.ts";
 
 const isLong = process.env["WEIR_TEST_LONG"] === "1";
 const folder = mkdtempSync(join(tmpdir(), "weir-step-times-"));
@@ -20,8 +35,14 @@ interface Asked extends Pick<Path, "entry" | "order"> {
   users: "identified" | "all";
   from: number;
   to: number;
-  windowMs: number;
+  windowMs: number | "session";
   project?: string | undefined;
+}
+
+/** When the session ends that somebody is in. */
+function sessionEnd(events: readonly Happened[], at: number): number {
+  const next = events.find((one) => one.at > at);
+  return next === undefined || next.at - at > sessionGapMs ? at : sessionEnd(events, next.at);
 }
 
 /** The greatest depth of one person's events, every way tried. */
@@ -41,7 +62,8 @@ function depthOf(events: readonly Happened[], { steps: path, entry, order, windo
     other.at > after && other.at < before && path.includes(other.type) && !own.includes(other.type);
   const begun = events.filter(({ type }) => type === path[0]);
   const entries = entry === "any" ? begun : begun.slice(0, 1);
-  return Math.max(0, ...entries.map((each) => walk(each, each.at + windowMs, 1)));
+  const untilOf = (at: number) => (windowMs === "session" ? sessionEnd(events, at) : at + windowMs);
+  return Math.max(0, ...entries.map((each) => walk(each, untilOf(each.at), 1)));
 }
 
 const asked: fc.Arbitrary<Asked> = fc
@@ -51,15 +73,28 @@ const asked: fc.Arbitrary<Asked> = fc
     entry: fc.constantFrom("first" as const, "any" as const),
     order: fc.constantFrom("any" as const, "strict" as const),
     bounds: fc.uniqueArray(fc.integer({ min: -1, max: 5 * 96 }), { minLength: 2, maxLength: 2 }),
-    quarters: fc.integer({ min: 1, max: 300 }),
+    quarters: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.constant("session" as const)),
     project: fc.constantFrom(undefined, "p"),
   })
   .map(({ bounds, quarters, ...rest }) => ({
     ...rest,
-    windowMs: quarters * 900_000,
+    windowMs: quarters === "session" ? quarters : quarters * 900_000,
     from: streamsFrom + Math.min(...bounds) * 900_000,
     to: streamsFrom + Math.max(...bounds) * 900_000,
   }));
+
+/** Sessions are of a model of their own. */
+const model: Model = {
+  ...stepTimes,
+  async fold(tx) {
+    await stepTimes.fold(tx);
+    await personSessions.fold(tx);
+  },
+  async clear(tx, day) {
+    await stepTimes.clear(tx, day);
+    await personSessions.clear(tx, day);
+  },
+};
 
 describe("times of steps", () => {
   let store: Store;
@@ -75,6 +110,10 @@ describe("times of steps", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
+  const replay = async (played: readonly Step[]) => {
+    await store.sql`truncate person_sessions`;
+    return await play({ store, session, model }, played);
+  };
   /** People who took each step, as the question answers. */
   const answered = async ({ windowMs, from, to, ...question }: Asked) => {
     const range = { from, to, asOf: to, stored: { first: streamsFrom, last: streamsTo } };
@@ -92,7 +131,7 @@ describe("times of steps", () => {
   it("equal a recount, and so do the funnels, whatever comes in whatever order", async () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.array(asked, { minLength: 8, maxLength: 8 }), async (played, questions) => {
-        const kept = await play({ store, session, model: stepTimes }, played);
+        const kept = await replay(played);
         const rows = await store.sql`
           select person, type, is_identified, day,
             day::timestamp at time zone 'UTC' + interval '1 millisecond' * (moment & 134217727) as moment
@@ -137,7 +176,7 @@ describe("times of steps", () => {
       anonymous: null,
     });
     const events = [at(90, "view"), at(90, "cart"), at(60, "cart"), at(30, "buy")];
-    await play({ store, session, model: stepTimes }, [{ kind: "store", events }]);
+    await replay([{ kind: "store", events }]);
     const question = {
       users: "all",
       entry: "first",
@@ -150,5 +189,49 @@ describe("times of steps", () => {
     expect(await ask(["view", "cart", "buy"], 60)).toEqual([1, 1, 1]);
     expect(await ask(["view", "cart", "buy"], 59)).toEqual([1, 1, 0]);
     expect(await ask(["cart", "view"], 60)).toEqual([1, 0]);
+  });
+
+  it("are joined while they come in many small pieces, and a day of many lies in several", async () => {
+    const each = (at: number): Happened => ({
+      at: streamsFrom + at,
+      type: "view",
+      user: at % 3 === 0 ? "a" : "b",
+      anonymous: null,
+    });
+    const pieces = Array.from({ length: 40 }, (_, at): Step[] => [
+      { kind: "store", events: [each(at), each(at + 100)] },
+      { kind: "fold", idsMax: 10 },
+    ]).flat();
+    await replay(pieces);
+    const parts = () =>
+      store.sql`select events, cardinality(firsts) as firsts from step_times order by events desc`;
+    expect([...(await parts())].map((row) => row["events"])).toEqual([32, 32, ...Array(8).fill(2)]);
+    await replay([{ kind: "store", events: Array.from({ length: 20_000 }, (_, at) => each(at)) }]);
+    expect([...(await parts())]).toEqual([
+      { events: 16_384, firsts: 2 },
+      { events: 3_616, firsts: 0 },
+    ]);
+  }, 120_000);
+
+  it("are of everybody, however many people there are", async () => {
+    const at = (minutes: number, type: string, user: string): Happened => ({
+      at: streamsFrom + minutes * 60_000,
+      type,
+      user,
+      anonymous: null,
+    });
+    await replay([
+      { kind: "store", events: [at(1, "view", "a"), at(2, "cart", "a"), at(3, "view", "b")] },
+      { kind: "fold", idsMax: 10 },
+    ]);
+    // Numbers go on behind the greatest one.
+    await store.sql`insert into persons (project_id, number, person) values ('p', ${2 ** 22}, 'last')`;
+    await add(store, [at(1, "view", "c"), at(3, "cart", "c"), at(2, "view", "d"), at(2, "cart", "d")]);
+    await foldStep(session, [model]);
+    for (const entry of ["first", "any"] as const) {
+      const question = { users: "all", entry, order: "any", windowMs: dayMs } as const;
+      const span = { from: streamsFrom, to: streamsTo };
+      expect(await answered({ ...question, ...span, steps: ["view", "cart"] })).toEqual([4, 2]);
+    }
   });
 });

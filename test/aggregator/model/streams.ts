@@ -110,7 +110,7 @@ export async function play({ store, session, model }: Played, played: readonly S
 
 let made = 0;
 
-async function add(store: Store, events: readonly Happened[]): Promise<void> {
+export async function add(store: Store, events: readonly Happened[]): Promise<void> {
   const rows = events.map(({ at, type, user, anonymous }) => {
     made += 1;
     const hash = createHash("sha256").update(`event ${made}`).digest("hex");
