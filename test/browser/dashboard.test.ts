@@ -189,6 +189,27 @@ describeInBrowser("the dashboard", () => {
     expect(await rowsOf(page).first().innerText()).toMatch(/hello_there\s+ada\s+Iceland/);
   });
 
+  it("shows who is there now, as it is told without being asked", async () => {
+    await store([{ at: ago(600_000), type: "purchase", user: "ada" }]);
+    const page = await open();
+    const shown = (id: string) => page.locator(`#${id}`).innerText();
+    await expect.poll(() => shown("live-active_users-15m"), soon).toBe("1");
+    expect(await shown("tile-live")).toBe("0");
+    const heights = () => page.locator(".live").evaluate((card) => card.getBoundingClientRect().height);
+    const before = await heights();
+    await store([
+      { at: ago(1_000), type: "purchase", user: "eve" },
+      { at: ago(1_000), type: "page_view", anonymous: "a-1" },
+    ]);
+    await expect.poll(() => shown("tile-live"), soon).toBe("2");
+    expect(await shown("live-active_users-1h")).toBe("3");
+    expect(await shown("live-events-1m")).toBe("2");
+    expect(await shown("live-conversions-1m")).toBe("1");
+    expect(await heights()).toBe(before);
+    await page.getByRole("radio", { name: "Identified" }).check();
+    await expect.poll(() => shown("tile-live"), soon).toBe("1");
+  });
+
   it("tells how to send the first event, and goes on when it came", async () => {
     const page = await open();
     await page.locator("#welcome").waitFor();
