@@ -3,7 +3,7 @@ import { z } from "zod";
 import { WeirError } from "../../shared/problem.ts";
 import { followed } from "./follow.ts";
 import { eventParameters, identifier, typeList } from "./parameters.ts";
-import { pathsTaken } from "./paths-taken.ts";
+import { canFollowTimes, pathsTaken } from "./paths-taken.ts";
 import { defineQuestion } from "./question.ts";
 
 const stepsMax = 6;
@@ -45,12 +45,13 @@ export const paths = defineQuestion({
   }),
   row: z.object({
     depth: z.int().min(1).describe("Steps of this path"),
-    path: z.array(z.string()).describe("Event types in the order of time"),
+    path: z.array(z.string()).describe("Event types in the order of time, at one moment by name"),
     users: z.int().min(1).describe("People with such a path, whether or not it went on"),
     times: z.int().min(1).describe("How often it was taken; as `users` with entry=first"),
     ended: z.int().min(0).describe("How often it went no further, where `steps` let it"),
     share: z.number().describe("`users` as a part of all who were at `start` or `end`"),
   }),
+  isModelled: canFollowTimes,
   // A path is as frequent as any that goes on from it, or more, so that no row is without the one before it.
   ask: async (tx, asked, range) => {
     const anchor = asked.start ?? asked.end;

@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { modelTables } from "../../../aggregator/model/models.ts";
 import { answer } from "../../../aggregator/read/answer.ts";
 import { toCsv } from "../../../aggregator/read/csv.ts";
 import { paths } from "../../../aggregator/read/paths.ts";
 import type { Store } from "../../../aggregator/store/store.ts";
+import { foldAll } from "../../support/fold-all.ts";
 import { describeWith, serviceUrl } from "../../support/services.ts";
 import { recordOf } from "../records.ts";
 import { closeScene, type Hand, openHand, openScene } from "../scene.ts";
@@ -60,7 +62,9 @@ function recount(rows: readonly Row[], one: PathsAsked, span: Asked): unknown[] 
   const [, reach] = within;
   const found = new Map<string, { path: string[]; people: Set<number>; times: number; ended: number }>();
   for (const [person, all] of people(rows, span).entries()) {
-    const own = all.filter(({ at }) => at >= span.from && at < span.to);
+    const own = all
+      .filter(({ at }) => at >= span.from && at < span.to)
+      .toSorted((a, b) => a.at - b.at || (a.type < b.type ? -1 : a.type > b.type ? 1 : 0));
     const pieces = reach === "session" ? split(own) : [own];
     const ways = pieces.flatMap((piece) => {
       const chosen = piece.filter(({ type }) => type === anchor || (one.types?.includes(type) ?? true));
@@ -114,7 +118,7 @@ function suite(open: () => Promise<Store>, numRuns: number): void {
 
   /** Takes away what there is and writes the events as they come, some of them once more in a later record. */
   async function write(events: readonly Happened[]): Promise<void> {
-    await store.sql`truncate events, fresh_events`;
+    await store.sql.unsafe(`truncate ${["events", ...modelTables].join(", ")}`);
     for (const project of ["p", "q"]) {
       const own = events
         .filter((event) => event.project === project)
@@ -129,6 +133,7 @@ function suite(open: () => Promise<Store>, numRuns: number): void {
         if (sketches.length > 0) await hand.write(0, recordOf(sketches, { project }));
       }
     }
+    await foldAll(store);
   }
 
   async function ask(query: object) {
