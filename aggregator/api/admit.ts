@@ -12,8 +12,8 @@ declare module "hono" {
   }
 }
 
-/** How long a stream of answers goes on before it is asked again whether it may. */
-const streamMs = 10_000;
+/** How long a stream of answers goes on before it is asked again whether it may: of what is remembered, mostly. */
+const streamMs = 1_000;
 
 /** Every route added after this asks for the role that the table says. */
 export function admit(app: Hono, guard: Guard): void {

@@ -1,4 +1,4 @@
-// Whose a token is: the store is asked at most once in ten seconds a token, and seldom for what nobody knows.
+// Whose a token is: the store is asked at most once in nine seconds a token, and seldom for what nobody knows.
 import type { Clock } from "../../shared/clock.ts";
 import { WeirError } from "../../shared/problem.ts";
 import { bounded } from "../read/answer.ts";
@@ -6,8 +6,8 @@ import type { Store } from "../store/store.ts";
 import { type FoundToken, findToken } from "../tokens.ts";
 import { isTokenText, tokenHash } from "../tokens-text.ts";
 
-/** How long an answer of the store holds: a revoked token ends within this time. */
-const keptMs = 10_000;
+/** How long an answer of the store holds. With the second a stream goes on after it, a token ends within ten. */
+const keptMs = 9_000;
 /** Tokens an aggregator remembers, some 300 bytes each. */
 const keptMax = 1_000;
 /** Lookups of tokens nobody is known to have: so many at once, and so many a second after. */

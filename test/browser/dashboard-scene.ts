@@ -39,7 +39,7 @@ export async function openDashboardScene(token?: string): Promise<DashboardScene
     logger: { ...silentLogger, error: (code, fields) => faults.push(`${code} ${JSON.stringify(fields)}`) },
     ready: async () => {},
   });
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: app.fetch });
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", idleTimeout: 30, fetch: app.fetch });
   return {
     filled,
     faults,

@@ -67,7 +67,7 @@ describeInBrowser("the dashboard", () => {
       logger: { ...silentLogger, error: (code, fields) => faults.push(`${code} ${JSON.stringify(fields)}`) },
       ready: async () => {},
     });
-    server = Bun.serve({ port, hostname: "127.0.0.1", fetch: app.fetch });
+    server = Bun.serve({ port, hostname: "127.0.0.1", idleTimeout: 30, fetch: app.fetch });
     url = server.url.href;
   }
 
