@@ -9,6 +9,8 @@ export const valuesMax = 10_000;
 
 export interface PropertyCount {
   type: string;
+  /** Payloads of the type that were taken apart. */
+  sampled: number;
   property: string;
   present: number;
   values: number;
@@ -23,9 +25,10 @@ export interface PropertyCount {
  */
 export function countProperties(tx: TransactionSql, payloads: Fragment): Promise<PropertyCount[]> {
   return tx<PropertyCount[]>`
-    with recursive held as (
+    with recursive looked as materialized (${payloads}),
+    held as (
       select p.type, ${nameOf(tx)} as property, ${factsOf(tx)}
-      from (${payloads}) as p
+      from looked as p
       cross join jsonb_each(case when jsonb_typeof(p.payload) = 'object' then p.payload else '{}' end) as each
       union all
       select h.type, h.property || '.' || ${nameOf(tx)}, ${factsOf(tx)}
@@ -33,9 +36,10 @@ export function countProperties(tx: TransactionSql, payloads: Fragment): Promise
       cross join jsonb_each(h.inner) as each
       where h.inner is not null
     )
-    select type, property, present::float8 as present, values::float8 as values, kinds,
+    select type, sampled, property, present::float8 as present, values::float8 as values, kinds,
       properties::float8 as properties
-    from (
+    from (select type, count(*)::float8 as sampled from looked group by type) as sizes
+    join (
       select type, property, sum(present) as present, count(value) as values,
         string_agg(distinct kind, ', ' order by kind) as kinds,
         row_number() over (partition by type order by sum(present) desc, property collate "C") as place,
@@ -46,7 +50,7 @@ export function countProperties(tx: TransactionSql, payloads: Fragment): Promise
         group by 1, 2, 3, 4
       ) as told
       group by type, property
-    ) as placed
+    ) as placed using (type)
     where place <= ${propertiesMax}
     order by type collate "C", place`;
 }

@@ -15,10 +15,10 @@ import { identifier, sharedParameters } from "./parameters.ts";
 import { type AnswerRow, defineQuestion } from "./question.ts";
 import type { Range } from "./range.ts";
 
-/** Some 2 µs each to weigh. */
-const weighedMax = 200_000;
-/** Some 20 µs each to take apart. */
-const takenApartMax = 50_000;
+/** Some 5 µs each to weigh. */
+const weighedMax = 50_000;
+/** Some 20 µs each to take apart; more than the values that are counted, so that too many are seen to be. */
+const takenApartMax = 20_000;
 const typesMax = 500;
 
 const ofType = (words: string) => z.int().min(0).optional().describe(`by=type: ${words}`);
@@ -144,17 +144,12 @@ async function takeApart(
   range: Range,
   counts: readonly TypeCount[],
 ): Promise<AnswerRow[]> {
-  const looked = await tx<{ type: string; sampled: number }[]>`
-    select type, count(*)::float8 as sampled
-    from (${sampled(tx, asked, range, counts, tx`id`)}) as looked
-    group by type`;
   const held = await countProperties(tx, sampled(tx, asked, range, counts, tx`payload`));
   const properties = Map.groupBy(held, ({ type }) => type);
-  const sizes = new Map(looked.map((row) => [row.type, row.sampled]));
   return counts.flatMap(({ type, events }) =>
     (properties.get(type) ?? []).map((row) => ({
       type,
-      ...lookedAt(events, sizes.get(type) ?? 0),
+      ...lookedAt(events, row.sampled),
       ...{ property: row.property, present: row.present, kinds: row.kinds, properties: row.properties },
       values: Math.min(row.values, valuesMax),
       values_more: row.values > valuesMax,
