@@ -8,10 +8,11 @@ const roles = ["viewer", "analyst", "admin"];
 export const may = (role: "analyst" | "admin"): boolean =>
   roles.indexOf(signedIn()?.role ?? "admin") >= roles.indexOf(role);
 
-/** Hides what the role does not reach (`data-needs` in the page), and tells who it is. */
+/** Hides what the token does not reach (`data-needs` and `data-whole` in the page), and tells who it is. */
 export function showAsker(): void {
   const asker = signedIn();
   document.body.dataset["role"] = asker?.role ?? "admin";
+  document.body.toggleAttribute("data-bound", (asker?.project ?? null) !== null);
   find("asker").hidden = asker === undefined;
   if (asker === undefined) return;
   const { name, role, project } = asker;

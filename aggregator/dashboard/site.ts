@@ -13,6 +13,8 @@ interface PageFile {
   own?: string;
   /** The role that its questions ask for, beyond a viewer's. */
   needs?: "analyst" | "admin";
+  /** It is of all projects at once, and so not for a token of one. */
+  isWhole?: true;
 }
 
 const asQuestion = (name: string, title: string): PageFile => ({
@@ -38,6 +40,7 @@ export const pageFiles: readonly PageFile[] = [
     content: "quarantine.html",
     own: "quarantine",
     needs: "analyst",
+    isWhole: true,
   },
   {
     name: "completeness",
@@ -46,7 +49,7 @@ export const pageFiles: readonly PageFile[] = [
     content: "completeness.html",
     own: "completeness",
   },
-  { name: "alerts", path: "/alerts", title: "Alerts", content: "alerts.html", own: "alerts" },
+  { name: "alerts", path: "/alerts", title: "Alerts", content: "alerts.html", own: "alerts", isWhole: true },
 ];
 
 const picks = `    <label class="pick" id="project-pick" hidden><span class="unseen">Project</span><select id="project"></select></label>
@@ -73,10 +76,10 @@ export async function writePage(page: PageFile, edgeUrl: string): Promise<string
   return shell.replace(/%([a-z]+)%/g, (_, name: string) => parts[name] ?? "");
 }
 
-function linkTo({ path, title, own, needs }: PageFile, isThis: boolean): string {
+function linkTo({ path, title, own, needs, isWhole }: PageFile, isThis: boolean): string {
   const shares = own === undefined ? " data-shares" : "";
-  const item = needs === undefined ? "<li>" : `<li data-needs="${needs}">`;
-  return `      ${item}<a href="${path}"${shares}${isThis ? ' aria-current="page"' : ""}>${title}</a></li>`;
+  const role = needs === undefined ? "" : ` data-needs="${needs}"`;
+  return `      <li${role}${isWhole === true ? " data-whole" : ""}><a href="${path}"${shares}${isThis ? ' aria-current="page"' : ""}>${title}</a></li>`;
 }
 
 export function textOf(name: string): Promise<string> {

@@ -152,7 +152,9 @@ describeInBrowser("signing in to the dashboard", () => {
     expect(await page.locator("#asker-name").textContent()).toBe("Blog · viewer of blog");
     await page.locator("#events canvas").waitFor(soon);
     await page.locator("#tile-events").getByText("1", { exact: true }).waitFor(soon);
-    expect(await page.locator("#project-pick").isVisible()).toBe(false);
+    for (const id of ["#project-pick", "#prove", "nav [href='/alerts']", "nav [href='/quarantine']"]) {
+      expect([id, await page.locator(id).isVisible()]).toEqual([id, false]);
+    }
     expect(faults()).toEqual([]);
   });
 
