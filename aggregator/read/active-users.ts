@@ -1,20 +1,42 @@
 // How many different people were active in each bucket.
-import type { TransactionSql } from "postgres";
 import { z } from "zod";
 import { activeSets, canUseBits } from "./active-modelled.ts";
-import { type Buckets, cutBuckets } from "./buckets.ts";
+import { activePeople } from "./active-raw.ts";
+import { askRolling, canUseBitsFor } from "./active-rolling.ts";
+import { cutBuckets } from "./buckets.ts";
 import { bucket, eventParameters, interval } from "./parameters.ts";
 import { defineQuestion, rowLimit } from "./question.ts";
-import type { Range } from "./range.ts";
-import { type EventsAsked, type Fragment, within } from "./within.ts";
+
+/** Days that a rolling count looks back at most: a quarter, which is also some hundred unions of a person's days. */
+const rollingDaysMax = 90;
+
+const rolling = z
+  .string()
+  .regex(/^\d{1,2}d$/, "must be a number of days such as 28d")
+  .transform((text) => Number.parseInt(text, 10))
+  .refine((days) => days >= 1 && days <= rollingDaysMax, `must be from 1d to ${rollingDaysMax}d`)
+  .optional()
+  .describe("Count the people of so many days up to each bucket's end, such as 7d or 28d");
 
 export const activeUsers = defineQuestion({
   name: "active-users",
   summary: "Distinct people per bucket",
-  parameters: z.strictObject({ ...eventParameters, interval }),
-  row: z.object({ bucket, active_users: z.int().min(0).describe("Distinct ids, as they were sent") }),
-  isModelled: canUseBits,
+  parameters: z.strictObject({ ...eventParameters, interval, rolling }),
+  row: z.object({
+    bucket,
+    active_users: z.int().min(0).describe("Distinct ids, as they were sent; of all `rolling` days"),
+    bucket_users: z.int().min(0).optional().describe("With `rolling`: those active in the bucket itself"),
+    stickiness: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe("With `rolling`: bucket_users / active_users, which is DAU/MAU by day over 28d"),
+  }),
+  isModelled: (asked, range) =>
+    asked.rolling === undefined ? canUseBits(asked, range) : canUseBitsFor(asked, range, asked.rolling),
   ask: async (tx, asked, range) => {
+    if (asked.rolling !== undefined) return await askRolling(tx, asked, range, asked.rolling);
     const buckets = await cutBuckets(tx, asked, range);
     if (buckets === undefined) return [];
     const sets = canUseBits(asked, range) ? activeSets(tx, asked, range, buckets) : undefined;
@@ -22,7 +44,7 @@ export const activeUsers = defineQuestion({
       sets === undefined
         ? tx`
           select place, count(*)::float8 as active_users
-          from (${people(tx, asked, range, buckets)}) as people
+          from (${activePeople(tx, asked, range, buckets)}) as people
           where person is not null
           group by place`
         : tx`
@@ -36,27 +58,3 @@ export const activeUsers = defineQuestion({
       limit ${rowLimit}`;
   },
 });
-
-// A row a bucket and person of a project: grouped, each is hashed once, where count(distinct) would sort every
-// event, at thrice the time. Links are joined to the distinct ids, which are far fewer than events.
-function people(tx: TransactionSql, asked: EventsAsked, range: Range, buckets: Buckets): Fragment {
-  if (asked.users === "linked") {
-    return tx`
-      select place, project_id, coalesce(user_links.user_id, anonymous_id, ids.user_id) as person
-      from (
-        select ${buckets.place} as place, project_id, user_id,
-          case when user_id is null then anonymous_id end as anonymous_id
-        from events
-        where ${within(tx, asked, range)}
-        group by 1, 2, 3, 4
-      ) as ids
-      left join user_links using (project_id, anonymous_id)
-      group by 1, 2, 3`;
-  }
-  return tx`
-    select ${buckets.place} as place, project_id,
-      ${asked.users === "identified" ? tx`user_id` : tx`coalesce(user_id, anonymous_id)`} as person
-    from events
-    where ${within(tx, asked, range)}
-    group by 1, 2, 3`;
-}

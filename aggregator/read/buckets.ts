@@ -20,10 +20,16 @@ export interface Buckets {
   grain: "day" | "half_hour" | undefined;
 }
 
+export interface CutBuckets extends Buckets {
+  /** Where the first one begins, epoch ms. */
+  first: number;
+}
+
 interface CutRow {
   starts: string;
   names: string;
   count: number;
+  first: number;
   on_days: boolean;
   on_half_hours: boolean;
 }
@@ -36,7 +42,7 @@ export async function cutBuckets(
   tx: TransactionSql,
   asked: BucketsAsked,
   range: Range,
-): Promise<Buckets | undefined> {
+): Promise<CutBuckets | undefined> {
   if (range.stored === undefined) return undefined;
   const from = Math.max(range.from, range.stored.first);
   const to = Math.min(range.to, range.stored.last);
@@ -64,6 +70,7 @@ export async function cutBuckets(
     select array_agg(moment order by day)::text as starts,
       array_agg(to_char(day, 'YYYY-MM-DD') order by day)::text as names,
       count(*)::int as count,
+      (extract(epoch from min(moment)) * 1000)::float8 as first,
       bool_and(mod(extract(epoch from moment), 86400) = 0) as on_days,
       bool_and(mod(extract(epoch from moment), 1800) = 0) as on_half_hours
     from starts`;
@@ -72,6 +79,7 @@ export async function cutBuckets(
     place: tx`width_bucket(event_time, ${row!.starts}::timestamptz[])`,
     name: tx`(${row!.names}::text[])[place]`,
     count: row!.count,
+    first: row!.first,
     grain: row!.on_days ? "day" : row!.on_half_hours ? "half_hour" : undefined,
   };
 }
