@@ -51,6 +51,16 @@ const measured = {
   currency: z.string().min(1).max(64).optional(),
 };
 
+/** A condition between fields. It is looked at whatever else is wrong, so that all faults are told at once. */
+const holds = (path: string, message: string) => ({ path: [path], message, when: () => true });
+
+/** Money of different currencies does not add up. */
+const isMoney = ({ figure, currency }: { figure?: string; currency?: string | undefined }) =>
+  figure !== "revenue" || currency !== undefined;
+const isMoneyAlone = ({ figure, currency }: { figure?: string; currency?: string | undefined }) =>
+  figure === "revenue" || currency === undefined;
+const isHalfHours = (window: unknown): boolean => typeof window !== "number" || window % halfHourMs === 0;
+
 const threshold = z
   .strictObject({
     ...shared,
@@ -60,17 +70,20 @@ const threshold = z
     above: z.number().optional(),
     below: z.number().optional(),
   })
-  .check(currencyFits, ({ value, issues }) => {
-    const say = (path: string, message: string) =>
-      issues.push({ code: "custom", input: value, path: [path], message });
-    if ((value.above === undefined) === (value.below === undefined)) say("above", "or below: one of the two");
-    if (value.window > liveWindowMsMax && value.window % halfHourMs !== 0) {
-      say("window", "over 1h must be whole half hours");
-    }
-    if (value.figure === "sessions" && value.window % halfHourMs !== 0) {
-      say("window", "of sessions must be whole half hours");
-    }
-  });
+  .refine(isMoney, holds("currency", "is needed for revenue"))
+  .refine(isMoneyAlone, holds("currency", "goes with revenue alone"))
+  .refine(
+    ({ above, below }) => (above === undefined) !== (below === undefined),
+    holds("above", "or below: one of the two"),
+  )
+  .refine(
+    ({ window }) => window <= liveWindowMsMax || isHalfHours(window),
+    holds("window", "over 1h must be whole half hours"),
+  )
+  .refine(
+    ({ figure, window }) => figure !== "sessions" || isHalfHours(window),
+    holds("window", "of sessions must be whole half hours"),
+  );
 
 const change = z
   .strictObject({
@@ -84,12 +97,13 @@ const change = z
     down: z.number().positive().max(100).optional(),
     least: z.number().positive().default(100),
   })
-  .check(currencyFits, ({ value, issues }) => {
-    const say = (path: string, message: string) =>
-      issues.push({ code: "custom", input: value, path: [path], message });
-    if (value.up === undefined && value.down === undefined) say("up", "or down, or both, in percent");
-    if (value.window % halfHourMs !== 0) say("window", "must be whole half hours");
-  });
+  .refine(isMoney, holds("currency", "is needed for revenue"))
+  .refine(isMoneyAlone, holds("currency", "goes with revenue alone"))
+  .refine(
+    ({ up, down }) => up !== undefined || down !== undefined,
+    holds("up", "or down, or both, in percent"),
+  )
+  .refine(({ window }) => isHalfHours(window), holds("window", "must be whole half hours"));
 
 const noData = z.strictObject({
   ...shared,
@@ -108,11 +122,10 @@ const completeness = z
     percent_above: z.number().min(0).max(100).optional(),
     least: z.int().min(1).default(1_000),
   })
-  .check(({ value, issues }) => {
-    if (value.gap_above !== undefined || value.percent_above !== undefined) return;
-    const message = "or percent_above, or both";
-    issues.push({ code: "custom", input: value, path: ["gap_above"], message });
-  });
+  .refine(
+    ({ gap_above, percent_above }) => gap_above !== undefined || percent_above !== undefined,
+    holds("gap_above", "or percent_above, or both"),
+  );
 
 const { project: _, ...unscoped } = shared;
 const ledger = z.strictObject({ ...unscoped, kind: z.literal("ledger") });
@@ -122,17 +135,6 @@ export const ruleSchema = z.discriminatedUnion("kind", [threshold, change, noDat
 export type Rule = z.output<typeof ruleSchema>;
 export type RuleOf<Kind extends Rule["kind"]> = Extract<Rule, { kind: Kind }>;
 export type FigureRule = RuleOf<"threshold"> | RuleOf<"change">;
-
-/** Money of different currencies does not add up. */
-function currencyFits({
-  value,
-  issues,
-}: z.core.ParsePayload<{ figure: string; currency?: string | undefined }>) {
-  const isMoney = value.figure === "revenue";
-  if (isMoney === (value.currency !== undefined)) return;
-  const message = isMoney ? "is needed for revenue" : "goes with revenue alone";
-  issues.push({ code: "custom", input: value, path: ["currency"], message });
-}
 
 function isZone(name: string): boolean {
   try {

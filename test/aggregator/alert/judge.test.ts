@@ -25,10 +25,13 @@ describe("a rule", () => {
   beforeAll(async () => {
     filled = await filledStore();
     session = await filled.store.writer();
+    await renewLog();
+  }, 180_000);
+  const renewLog = async () => {
     log = memoryLog(new Map(), { topic: "events" });
     await log.create();
     reader = await log.reader();
-  }, 180_000);
+  };
   afterAll(async () => {
     await session?.end();
     await filled?.close();
@@ -164,9 +167,7 @@ describe("a rule", () => {
       values (${reader.identity.id}, ${reader.identity.topic}, 0, 2)`;
     expect((await judge(rule)).verdict).toBe("bad");
     await producer.close();
-    [log] = [memoryLog(new Map(), { topic: "events" })];
-    await log.create();
-    reader = await log.reader();
+    await renewLog();
   });
 
   describe("of change", () => {
@@ -328,6 +329,27 @@ describe("a rule", () => {
         insert into log_holes (log_id, topic, partition, from_offset, to_offset)
         values (${reader.identity.id}, ${reader.identity.topic}, 0, 3, 7)`;
       expect(await judge(rule)).toMatchObject({ verdict: "bad", detail: "4 records missing in the log" });
+    });
+
+    it("misses a record that a collector numbered and that is neither stored nor on its way", async () => {
+      const id = (number: number) => `00000000-0000-7000-8000-10000000000${number}`;
+      const { sql } = filled.store;
+      await filled.addBatches(reader.identity, [
+        { id: id(0), offset: 0, stored: 0 },
+        { id: id(2), offset: 1, stored: 0 },
+      ]);
+      await sql`update ledger set collector_number = 2, collector_lowest_open = 2 where batch_id = ${id(2)}`;
+      const producer = await log.producer();
+      await producer.publish(0, recordOf([], { receipt: { collector: "other", start: 1, number: 0 } }));
+      await producer.publish(0, recordOf([], { receipt: { collector: "other", start: 1, number: 1 } }));
+      const lost = await judge(rule);
+      expect(lost.verdict).toBe("bad");
+      expect(lost.detail).toMatch(/^collector c, started .* numbered 1 records that are nowhere$/);
+      // It was only on its way.
+      await producer.publish(0, recordOf([], { receipt: { collector: "c", start: 1, number: 1 } }));
+      expect(await judge(rule)).toMatchObject({ verdict: "good" });
+      await producer.close();
+      await renewLog();
     });
 
     it("looks at the sums from time to time, and keeps what it found meanwhile", async () => {
