@@ -2,6 +2,7 @@
 import type { Finding } from "../../shared/command.ts";
 import { readCanaries } from "../completeness/canaries.ts";
 import { ageOf, boundSeconds } from "../completeness/freshness.ts";
+import { isReaderKept, readerRoles } from "../store/reader.ts";
 import type { Store } from "../store/store.ts";
 import { examineReplica } from "./doctor-replica.ts";
 
@@ -64,8 +65,21 @@ async function examineTables(store: Store, expected: Expected): Promise<Finding[
       found: storedAt instanceof Date ? storedAt.toISOString() : "none yet",
       advice: "",
     },
+    await examineReader(store),
     ...(await examineFreshness(store, expected)),
   ];
+}
+
+// Without the roles all works but this, so it is no fault.
+async function examineReader({ sql, schema }: Store): Promise<Finding> {
+  const { reader } = readerRoles(schema);
+  const isKept = await isReaderKept(sql, schema);
+  return {
+    name: "role for the views",
+    state: isKept ? "ok" : "weak",
+    found: isKept ? reader : `${reader} is not there or lacks a right`,
+    advice: isKept ? "" : "run weir migrate as a user with createrole; until then weir query has all rights",
+  };
 }
 
 // An edge that is gone is told of; only where no edge's canary is fresh is something wrong.

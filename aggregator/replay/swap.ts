@@ -1,6 +1,7 @@
 // Puts a rebuilt schema in the place of the live one, in one transaction that the live writers wait for.
 import type { TransactionSql } from "postgres";
 import { noteAction } from "../audit.ts";
+import { moveReader } from "../store/reader.ts";
 import { ReplayError } from "./snapshot.ts";
 
 /**
@@ -38,6 +39,7 @@ export async function swapSchemas(
   const before = `${schema.slice(0, 40)}_until_${row?.["at"]}`;
   await live.unsafe(`alter schema ${schema} rename to ${before}`);
   await live.unsafe(`alter schema ${beside} rename to ${schema}`);
+  await moveReader(live, schema, beside, before);
   // The session's own schema is the one that now bears the name.
   await noteAction(live, { action: "swap", actor, target: before });
   return before;

@@ -7,6 +7,7 @@ import { reach } from "../../shared/crash-point.ts";
 import { keepColumns } from "./columnstore.ts";
 import { keepHours } from "./continuous.ts";
 import { errorText } from "./errors.ts";
+import { keepReader } from "./reader.ts";
 import { type Store, StoreError } from "./store.ts";
 
 /** What was applied now, by name, and the newest migration that the schema has. */
@@ -47,6 +48,7 @@ export async function migrate(store: Store, options: { folder?: string } = {}): 
     }
     await store.inspect();
     await keepColumns(store);
+    await underLock(session, store.schema, (tx) => keepReader(tx, store.schema));
     await keepHours(store);
     return { applied, current: known.at(-1)?.name ?? "" };
   } finally {

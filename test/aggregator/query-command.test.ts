@@ -47,11 +47,11 @@ describe("weir query", () => {
   }, 60_000);
 
   it.each([
-    ["delete from events", /syntax error/],
-    ["with gone as (delete from events returning 1) select * from gone", /must not contain data-modifying/],
+    ["delete from events", /cannot open DELETE query/],
+    ["with gone as (delete from events returning 1) select * from gone", /read-only transaction/],
     ["select 1; delete from events", /multiple commands/],
     ["select 1; commit; delete from events", /multiple commands/],
-    ["select setval(pg_get_serial_sequence('fresh_events', 'mark'), 1)", /read-only transaction/],
+    ["select setval(pg_get_serial_sequence('fresh_events', 'mark'), 1)", /permission denied/],
     ["select * from generate_series(1, 20000)", /more than 10000 rows/],
     ["nonsense", /syntax error/],
   ])("refuses %s", async (sql, why) => {

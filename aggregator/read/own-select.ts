@@ -1,0 +1,80 @@
+// One's own select: read-only, bounded, and with no rights but those over the stable views.
+import type { ColumnList, Row, TransactionSql } from "postgres";
+import { queryRowsMax, queryStatementMs } from "../../shared/limits.ts";
+import { isReaderKept } from "../store/reader.ts";
+import type { Store } from "../store/store.ts";
+
+export interface Selected {
+  columns: string[];
+  /** Values as PostgreSQL writes them; one row more than `queryRowsMax` where there are more. */
+  rows: Record<string, string | null>[];
+  /** false: this server has no role for it, and it ran with all the rights that the connection has. */
+  isReader: boolean;
+}
+
+/**
+ * Runs `sql`, which must be one select, in a transaction that writes nothing. Rejects with what the server says.
+ * The text is described first: by the extended protocol, which takes one statement and runs none.
+ */
+export async function ownSelect(store: Store, sql: string): Promise<Selected> {
+  const session = await store.writer();
+  try {
+    return (await session.begin("read only", async (tx) => {
+      await tx`select set_config('statement_timeout', ${String(queryStatementMs)}, true)`;
+      if (!(await isReaderKept(tx, store.schema))) return { ...(await askAsOwner(tx, sql)), isReader: false };
+      const { columns: described } = await tx.unsafe(sql).describe();
+      const columns = namesOf(described.map(({ name }) => name));
+      const lines = await tx<
+        { line: string }[]
+      >`select ask as line from ask(${sql}, ${queryRowsMax + 1}::int)`;
+      return { columns, rows: lines.map(({ line }) => rowOf(columns, readRecord(line))), isReader: true };
+    })) as Selected;
+  } finally {
+    await session.end({ timeout: 1 });
+  }
+}
+
+// A cursor is no place for anything but a select, and the transaction for none that writes.
+async function askAsOwner(tx: TransactionSql, sql: string): Promise<Pick<Selected, "columns" | "rows">> {
+  await tx.unsafe(`declare asked no scroll cursor for ${sql}`, [], oneStatement);
+  const fetch = tx.unsafe<Row[]>(`fetch ${queryRowsMax + 1} from asked`);
+  const lines: readonly (readonly (Buffer | null)[])[] & { columns: ColumnList<string> } = await fetch.raw();
+  const columns = namesOf(lines.columns.map(({ name }) => name));
+  return {
+    columns,
+    rows: lines.map((line) =>
+      rowOf(
+        columns,
+        line.map((value) => value?.toString("utf8") ?? null),
+      ),
+    ),
+  };
+}
+
+/** By the extended protocol, which takes one statement alone: a second could end the transaction and write. */
+const oneStatement = { simple: false } as object;
+
+// Two columns may have one name.
+const namesOf = (names: readonly string[]): string[] =>
+  names.map((name, at) => (names.indexOf(name) === at ? name : `${name}_${at + 1}`));
+
+const rowOf = (
+  columns: readonly string[],
+  values: readonly (string | null)[],
+): Record<string, string | null> => Object.fromEntries(columns.map((name, at) => [name, values[at] ?? null]));
+
+/** The values of a record as PostgreSQL writes one: (plain,"quoted ""so""",,"") has null in its third place. */
+export function readRecord(text: string): (string | null)[] {
+  const values: (string | null)[] = [];
+  const field = /(?:"((?:[^"\\]|""|\\.)*)"|([^,]*))(?:,|$)/gsy;
+  const inside = text.slice(1, -1);
+  do {
+    const [, quoted, plain = ""] = field.exec(inside) ?? [];
+    if (quoted !== undefined)
+      values.push(quoted.replace(/""|\\(.)/gs, (found, of) => (found === '""' ? '"' : of)));
+    else values.push(plain === "" ? null : plain);
+  } while (field.lastIndex < inside.length);
+  // A comma at the end has nothing, which is null, behind it.
+  if (inside.endsWith(",")) values.push(null);
+  return values;
+}
