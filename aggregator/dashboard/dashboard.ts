@@ -1,6 +1,8 @@
 // Starts the page that the document names.
 import { activeUsersPage } from "./active-users.ts";
+import { eventTypesPage } from "./event-types.ts";
 import { funnelPage } from "./funnel.ts";
+import { latenessPage } from "./lateness.ts";
 import { pathsPage } from "./paths.ts";
 import { type QuestionPage, runPage } from "./question-page.ts";
 import { retentionPage } from "./retention.ts";
@@ -16,6 +18,8 @@ const pages: Readonly<Record<string, QuestionPage>> = {
   revenue: revenuePage,
   sessions: sessionsPage,
   segments: segmentsPage,
+  "event-types": eventTypesPage,
+  lateness: latenessPage,
 };
 
 const page = pages[document.body.dataset["page"] ?? ""];

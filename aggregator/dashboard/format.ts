@@ -7,6 +7,13 @@ const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFracti
 export const formatCount = (count: number): string => whole.format(count);
 export const formatCompact = (value: number): string => compact.format(value);
 
+/** "812 B", "1.2 KB", "34 MB": thousands of thousands, as disks are sold. */
+export function formatBytes(bytes: number): string {
+  const unit = Math.min(4, Math.max(0, Math.floor((String(Math.round(bytes)).length - 1) / 3)));
+  const value = bytes / 1000 ** unit;
+  return `${unit > 0 && value < 10 ? value.toFixed(1) : whole.format(value)} ${["B", "KB", "MB", "GB", "TB"][unit]}`;
+}
+
 /** A rate: one decimal below ten, so that one event in ten seconds is seen. */
 export function formatRate(perSecond: number): string {
   return perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : whole.format(perSecond);

@@ -33,6 +33,8 @@ export const pageFiles: readonly PageFile[] = [
   asQuestion("revenue", "Revenue"),
   asQuestion("sessions", "Sessions"),
   asQuestion("segments", "Segments"),
+  asQuestion("event-types", "Event types"),
+  asQuestion("lateness", "Lateness"),
   {
     name: "quarantine",
     path: "/quarantine",
@@ -63,7 +65,9 @@ export async function writePage(page: PageFile, edgeUrl: string): Promise<string
   const main = content
     .replace("%heading%", page.title)
     // A section of another page is not there at all.
-    .replace(/^.* data-only="([^"]+)".*\n/gm, (line, only: string) => (only === page.name ? line : ""));
+    .replace(/^.* data-only="([^"]+)".*\n/gm, (line, only: string) =>
+      only.split(" ").includes(page.name) ? line : "",
+    );
   const parts: Readonly<Record<string, string>> = {
     edge: edgeUrl.replace(/[&"<>]/g, (character) => `&#${character.charCodeAt(0)};`),
     title: page.name === "overview" ? "Weir" : `${page.title} · Weir`,

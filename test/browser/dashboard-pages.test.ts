@@ -13,7 +13,10 @@ const past: readonly GivenEvent[] = [
   { at: "2025-03-03T12:00:00Z", type: "signup", user: "bob", country: "Chile" },
   { at: "2025-03-04T09:00:00Z", type: "page_view", anonymous: "visitor" },
   { at: "2025-04-08T10:00:00Z", type: "page_view", user: "ada" },
-  { at: "2025-04-08T10:30:00Z", type: "refund", user: "ada", revenue: "-0.50", currency: "EUR" },
+  {
+    ...{ at: "2025-04-08T10:30:00Z", type: "refund", user: "ada", revenue: "-0.50", currency: "EUR" },
+    ...{ receivedAt: "2025-04-08T14:30:00Z", payload: { reason: { code: 7 } } },
+  },
   { at: "2025-04-08T11:00:00Z", type: "purchase", user: "ada", revenue: "7", currency: "USD" },
 ];
 const span = "range=custom&from=2025-03-01&to=2025-04-30";
@@ -164,6 +167,44 @@ describeInBrowser("a page of one question", () => {
     expect(link).toContain("end=refund&limit=1000");
   });
 
+  it("puts event types in the order of a column, and opens their properties", async () => {
+    const page = await scene.open(`/event-types?${span}`);
+    const types = async (): Promise<string[]> => (await cells(page, "#answer table")).map(([name]) => name!);
+    await expect.poll(types, soon).toEqual(["page_view", "purchase", "signup", "refund"]);
+    const people = page.getByRole("button", { name: "People" });
+    await people.press("Enter");
+    await expect.poll(types, soon).toEqual(["page_view", "signup", "purchase", "refund"]);
+    await people.press("Enter");
+    await expect.poll(types, soon).toEqual(["purchase", "refund", "page_view", "signup"]);
+    expect(await page.locator("#answer [aria-sort=ascending]").innerText()).toContain("People");
+    await page.getByText("Nothing in the payloads of page_view").waitFor();
+    await page.getByRole("button", { name: "refund", exact: true }).click();
+    await expect
+      .poll(() => cells(page, "#answer-2 table"), soon)
+      .toEqual([
+        ["reason", "1", "100%", "0", "object", ""],
+        ["reason.code", "1", "100%", "1", "number", ""],
+      ]);
+    expect(search(page)).toContain("type=refund");
+    expect(await page.locator("#answer .key").innerText()).toBe("All 7 events were looked at.");
+  });
+
+  it("shows how late events came, and how many would be too late", async () => {
+    const page = await scene.open(`/lateness?${span}&allowed=1m`);
+    await expect.poll(() => total(page), soon).toBe("85.7% in time");
+    expect(await total(page, "answer-2")).toBe("1");
+    const classes = await cells(page, "#answer table");
+    expect(classes.find(([name]) => name === "up to 6 hours")).toEqual([
+      "up to 6 hours",
+      "1",
+      "14.3%",
+      "100%",
+    ]);
+    await page.getByLabel("Late is later than").selectOption("6h");
+    await expect.poll(() => total(page), soon).toBe("100% in time");
+    expect(search(page)).toContain("allowed=6h");
+  });
+
   it("says what was refused, with its code, and asks again when told to", async () => {
     const page = await scene.open("/active-users?range=custom&from=2025-04-30&to=2025-04-01");
     const state = page.locator("#answer .state");
@@ -192,13 +233,20 @@ describeInBrowser("a page of one question", () => {
     expect(await page.locator("nav [aria-current=page]").innerText()).toBe("Active users");
   });
 
-  it.each(["active-users", "retention", "funnel", "paths", "revenue", "sessions", "segments"])(
-    "tells on an empty store what to do first: %s",
-    async (name) => {
-      await scene.empty();
-      const page = await scene.open(`/${name}`);
-      await page.getByText("No events yet").first().waitFor();
-      expect(await page.locator("#answer pre").innerText()).toContain("./weir import");
-    },
-  );
+  it.each([
+    "active-users",
+    "retention",
+    "funnel",
+    "paths",
+    "revenue",
+    "sessions",
+    "segments",
+    "event-types",
+    "lateness",
+  ])("tells on an empty store what to do first: %s", async (name) => {
+    await scene.empty();
+    const page = await scene.open(`/${name}`);
+    await page.getByText("No events yet").first().waitFor();
+    expect(await page.locator("#answer pre").innerText()).toContain("./weir import");
+  });
 });

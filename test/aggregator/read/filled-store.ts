@@ -10,6 +10,9 @@ import { foldAll } from "../../support/fold-all.ts";
 
 export interface GivenEvent {
   at: string;
+  /** As soon as it happened where this is absent. */
+  receivedAt?: string;
+  payload?: object;
   type?: string;
   project?: string;
   user?: string | null;
@@ -95,14 +98,14 @@ export async function filledStore(): Promise<FilledStore> {
   };
 }
 
-function rowOf(event: GivenEvent, number: number): Record<string, string | number | null> {
+function rowOf(event: GivenEvent, number: number): Record<string, string | number | object | null> {
   const time = Date.parse(event.at);
   const hash = createHash("sha256").update(`event ${number}`).digest("hex");
   const hex = `${time.toString(16).padStart(12, "0")}7${hash.slice(0, 3)}8${hash.slice(3, 18)}`;
   return {
     id: `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`,
     event_time: new Date(time).toISOString(),
-    received_at: new Date(time).toISOString(),
+    received_at: event.receivedAt ?? new Date(time).toISOString(),
     fingerprint: 1,
     version: 1,
     flags: 0,
@@ -114,7 +117,7 @@ function rowOf(event: GivenEvent, number: number): Record<string, string | numbe
     country: event.country ?? null,
     revenue: event.revenue ?? null,
     currency: event.currency ?? null,
-    payload: "{}",
+    payload: event.payload ?? {},
     context: "{}",
     metadata: "{}",
   };
