@@ -26,7 +26,9 @@ export const auditRow = z.object({
   at: z.iso.datetime(),
   actor: z
     .string()
-    .describe("Who: api, ledger, automatic, or command with a user's name; empty where nobody noted it"),
+    .describe(
+      "Who: api, with the name of a token made for somebody, ledger, automatic, or command with a user's name; empty where nobody noted it",
+    ),
   action: z.string(),
   project: z.string().describe("Empty where it is of none, or of all"),
   target: z

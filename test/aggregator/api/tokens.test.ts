@@ -119,6 +119,26 @@ describe("the table of roles", () => {
     expect(names.filter((name) => !Object.hasOwn(accessTable, name))).toEqual([]);
   });
 
+  it("leaves people to analysts, and changes and the audit to admins", () => {
+    const of = (role: Role | undefined) =>
+      routes().flatMap(([method, path]) =>
+        accessOf(method, path).role === role ? [`${method} ${path}`] : [],
+      );
+    expect(of("analyst").sort()).toEqual(
+      ["newest", "quarantine", "quarantine/:id", "timeline"].map((name) => `GET /v1/${name}`),
+    );
+    expect(of("admin")).toEqual([
+      "POST /v1/quarantine/retry",
+      "POST /v1/quarantine/discard",
+      "GET /v1/audit",
+    ]);
+    expect(of(undefined)).toEqual(
+      ["keys", "/livez", "/readyz", "/metrics", "/*"].map((name) =>
+        name.startsWith("/") ? `GET ${name}` : `GET /v1/${name}`,
+      ),
+    );
+  });
+
   it("is asked before every route below /v1, except that edges sign", () => {
     const all = api().routes.map(({ method, path }) => `${method} ${path}`);
     const check = all.indexOf("ALL /v1/*");
