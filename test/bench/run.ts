@@ -5,6 +5,7 @@ import { rowOf, saveTables } from "./table.ts";
 
 const benches: Readonly<Record<string, () => Promise<{ default: Bench }>>> = {
   store: () => import("./store.bench.ts"),
+  storage: () => import("./storage.bench.ts"),
   claims: () => import("./claims.bench.ts"),
   http: () => import("./http.bench.ts"),
   ingest: () => import("./ingest.bench.ts"),
