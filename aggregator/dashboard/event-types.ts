@@ -72,7 +72,7 @@ function createSorted<Row>(
   name: string,
   columns: readonly SortedColumn<Row>[],
 ): (rows: readonly Row[]) => HTMLElement {
-  const place = createScroll(name, []);
+  const place = createScroll(`${name}, row by row`, []);
   let sort: SortChoice = { column: "", isTurned: false };
   let shown: readonly Row[] = [];
   const draw = (): void => {
