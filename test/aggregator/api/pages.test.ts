@@ -120,6 +120,26 @@ describe("pages of a list", () => {
     }
   });
 
+  it("are described with their limit, their cursor and their headers", async () => {
+    interface Described {
+      paths: Record<string, { get?: { parameters?: { name: string }[]; responses: Record<string, object> } }>;
+    }
+    const { paths } = (await (await app.request("/v1/openapi.json")).json()) as Described;
+    const paged = Object.entries(paths).filter(([, { get }]) =>
+      get?.parameters?.some(({ name }) => name === "cursor"),
+    );
+    expect(paged.map(([path]) => path)).toEqual(
+      expect.arrayContaining([...new Set(lists.map(([path]) => path.replace(/\?.*/, "")))]),
+    );
+    for (const [path, { get }] of paged) {
+      expect(get!.parameters!.map(({ name }) => name)).toEqual(
+        expect.arrayContaining(["limit", "If-None-Match"]),
+      );
+      expect(Object.keys(get!.responses), path).toEqual(["200", "304", "default"]);
+      expect(JSON.stringify(get!.responses["200"])).toMatch(/"weir-next-cursor".*"Link".*"next_cursor"/s);
+    }
+  });
+
   it("go on in CSV by the same cursor", async () => {
     const first = await app.request(`/v1/events?${march}&limit=2&format=csv`);
     const cursor = first.headers.get("weir-next-cursor");

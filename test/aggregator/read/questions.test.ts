@@ -332,6 +332,16 @@ describe("a question", () => {
       message: expect.stringContaining("10000 rows"),
     });
     expect(await ask("events", { ...query, types: "tick-1,tick-10001" })).toHaveLength(2);
+    const pageOf = (more: Record<string, string[]>) =>
+      answer(sql, questions.find(({ name }) => name === "events")!, {
+        from: ["1980-01-01"],
+        to: ["1980-01-01"],
+        limit: ["10000"],
+        ...more,
+      });
+    const first = await pageOf({});
+    const second = await pageOf({ cursor: [first.meta.next_cursor!] });
+    expect([first.data.length, second.data.length, second.meta.next_cursor]).toEqual([10_000, 1, null]);
   });
 });
 
