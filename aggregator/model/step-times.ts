@@ -34,14 +34,14 @@ export const stepTimes: Model = {
   },
 
   rows: (tx, { project, day }) => tx`
-    select type, is_identified, (moment >> ${momentBits}::int)::int as number,
+    select distinct type, is_identified, (moment >> ${momentBits}::int)::int as number,
       day::timestamp at time zone 'UTC' + interval '1 millisecond' * (moment & ${2 ** momentBits - 1}::bigint) as at
     from step_times
     cross join unnest(firsts || others) as moment
     where day = ${day} and project_id = ${project}`,
 };
 
-/** Puts rows (type, day, project_id, is_identified, moment) in as parts of their own. */
+/** Puts rows (type, day, project_id, is_identified, moment) in as parts of their own, equal ones once. */
 async function put(tx: TransactionSql, moments: PendingQuery<Row[]>): Promise<void> {
   // Groups are few: sorting whole rows for them would cost more than all the rest. What an aggregate has from
   // a sorted source it takes in that order.
@@ -56,15 +56,14 @@ async function put(tx: TransactionSql, moments: PendingQuery<Row[]>): Promise<vo
     ) as grouped
     cross join lateral (
       select count(*),
-        coalesce(array_agg(moment) filter (where is_first), '{}'),
-        coalesce(array_agg(moment) filter (where not is_first), '{}')
+        coalesce(array_agg(moment) filter (where moment >> ${momentBits}::int is distinct from before >> ${momentBits}::int), '{}'),
+        coalesce(array_agg(moment) filter (where moment >> ${momentBits}::int = before >> ${momentBits}::int), '{}')
       from (
-        select moment,
-          moment >> ${momentBits}::int is distinct from lag(moment >> ${momentBits}::int) over own as is_first,
-          (row_number() over own - 1) / ${partEvents}::int as place
+        select moment, lag(moment) over own as before, (row_number() over own - 1) / ${partEvents}::int as place
         from unnest(moments) as moment
         window own as (order by moment)
       ) as placed
+      where moment is distinct from before
       group by place
     ) as part`;
   await tx`select set_config('enable_sort', 'on', true)`;

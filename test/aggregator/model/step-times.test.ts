@@ -133,7 +133,7 @@ describe("times of steps", () => {
       fc.asyncProperty(steps, fc.array(asked, { minLength: 8, maxLength: 8 }), async (played, questions) => {
         const kept = await replay(played);
         const rows = await store.sql`
-          select person, type, is_identified, day,
+          select distinct person, type, is_identified,
             day::timestamp at time zone 'UTC' + interval '1 millisecond' * (moment & 134217727) as moment
           from step_times s
           cross join unnest(firsts || others) as moment
@@ -145,7 +145,7 @@ describe("times of steps", () => {
         const expected = kept
           .filter((one) => personOf(one) !== null)
           .map((one) => `${personOf(one)} ${one.type} ${one.user !== null} ${one.at}`);
-        expect(told.sort()).toEqual(expected.sort());
+        expect(told.sort()).toEqual([...new Set(expected)].sort());
         const [faults] = await store.sql`
           select count(*)::int as count
           from step_times s
