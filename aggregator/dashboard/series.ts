@@ -1,7 +1,7 @@
 // How events, people and money are drawn over time, on whichever page they stand.
 import type { AnswerRow } from "../read/question.ts";
 import { spread, sum } from "./columns.ts";
-import { formatCompact, formatCount, formatMoney } from "./format.ts";
+import { formatCompact, formatCount, formatMoney, formatShare } from "./format.ts";
 import type { Panel } from "./panel.ts";
 import type { Interval } from "./view.ts";
 
@@ -31,6 +31,19 @@ export function drawUsers(panel: Panel, rows: readonly AnswerRow[], span: Span):
     { buckets, columns: columns.map((column) => ({ ...column, name: "active users" })) },
     { kind: "area", interval: span.interval, whole: true, format: count },
     `${formatCount(most)} at most a ${span.interval}`,
+  );
+}
+
+/** How many of the people of the last days came in each bucket. */
+export function drawStickiness(panel: Panel, rows: readonly AnswerRow[], span: Span): void {
+  const { buckets, columns } = spread(rows, "stickiness", undefined, span);
+  const [came, known] = ["bucket_users", "active_users"].map((name) =>
+    sum(rows.map((row) => Number(row[name]))),
+  );
+  panel.draw(
+    { buckets, columns: columns.map((column) => ({ ...column, name: "stickiness" })) },
+    { kind: "area", interval: span.interval, whole: false, format: (value) => formatShare(value, 1) },
+    `${formatShare(came!, known!)} on average`,
   );
 }
 

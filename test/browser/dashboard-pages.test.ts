@@ -66,6 +66,20 @@ describeInBrowser("a page of one question", () => {
     ]);
   });
 
+  it("counts the people of the last days up to each one, and how many of them came", async () => {
+    const page = await scene.open(`/active-users?${span}`);
+    await expect.poll(() => total(page), soon).toBe("2 at most a day");
+    await page.getByLabel("People of").selectOption("7d");
+    await expect.poll(() => total(page), soon).toBe("3 at most a day");
+    expect(search(page)).toContain("rolling=7d");
+    await page.getByLabel("People of").selectOption("stickiness");
+    // 4 came on their days, of 2 + 27 × 3 + 1 + 23 × 1 who had come in the 28 days up to each.
+    await expect.poll(() => total(page), soon).toBe("3.7% on average");
+    await page.getByText("Numbers").click();
+    const rows = await cells(page, "#answer table");
+    expect(rows.find(([day]) => day!.includes("Mar 4, 2025"))![1]).toBe("33.3%");
+  });
+
   it("links to the same question as CSV", async () => {
     const page = await scene.open(`/active-users?${span}&interval=month`);
     await expect.poll(() => total(page), soon).toBe("3 at most a month");
