@@ -27,11 +27,14 @@ export function pathsTaken(tx: TransactionSql, asked: PathsAsked, span: Span): F
   const { anchor, entry, steps, within, isBackward } = asked;
   const next = isBackward ? tx`lag` : tx`lead`;
   const later = Array.from({ length: steps - 1 }, (_, at) => {
-    const type = tx`${next}(type, ${at + 1}::int) over own`;
-    if (within === "session") return tx`, ${type}`;
-    const time = tx`${next}(at, ${at + 1}::int) over own`;
-    const isNear = isBackward ? tx`${time} >= at - ${within}::bigint` : tx`${time} <= at + ${within}::bigint`;
-    return tx`, case when ${isNear} then ${type} end`;
+    const of = (column: Fragment): Fragment => tx`${next}(${column}, ${at + 1}::int) over own`;
+    const isNear =
+      within === "session"
+        ? tx`${of(tx`session`)} = session`
+        : isBackward
+          ? tx`${of(tx`at`)} >= at - ${within}::bigint`
+          : tx`${of(tx`at`)} <= at + ${within}::bigint`;
+    return tx`, case when ${isNear} then ${of(tx`type`)} end`;
   });
   // What is too far away is at the end of a path, so that no step is left out of its middle.
   return tx`
@@ -39,7 +42,7 @@ export function pathsTaken(tx: TransactionSql, asked: PathsAsked, span: Span): F
     from (
       select project_id, person, at, type, array_remove(array[type ${later}], null) as path
       from (${stepsTaken(tx, asked, span)}) as steps
-      window own as (partition by person, project_id, session order by at, type)
+      window own as (partition by person, project_id order by at, type)
     ) as paths
     where type = ${anchor}
     ${entry === "first" ? tx`order by project_id, person, at` : tx``}`;
@@ -47,19 +50,18 @@ export function pathsTaken(tx: TransactionSql, asked: PathsAsked, span: Span): F
 
 // At one moment types follow one another by name, so that equal ones are together and nothing is left to chance.
 function stepsTaken(tx: TransactionSql, asked: PathsAsked, span: Span): Fragment {
-  const events = asked.within === "session" ? inSessions(tx, asked, span) : inSpan(tx, asked, span);
+  const isSession = asked.within === "session";
+  const events = isSession ? inSessions(tx, asked, span) : eventsTaken(tx, asked, span);
   if (!asked.isCollapsed) return events;
   return tx`
     select *
     from (
-      select *, lag(type) over (partition by person, project_id, session order by at, type) as before
+      select *, lag(type) over own as before ${isSession ? tx`, lag(session) over own as session_before` : tx``}
       from (${events}) as events
+      window own as (partition by person, project_id order by at, type)
     ) as followed
-    where type is distinct from before`;
+    where type is distinct from before ${isSession ? tx`or session <> session_before` : tx``}`;
 }
-
-const inSpan = (tx: TransactionSql, asked: PathsAsked, span: Span): Fragment => tx`
-  select *, 0 as session from (${eventsTaken(tx, asked, span)}) as events`;
 
 // Events of every type make a session, also where paths are made of some alone.
 function inSessions(tx: TransactionSql, asked: PathsAsked, span: Span): Fragment {
