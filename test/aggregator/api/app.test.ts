@@ -355,7 +355,7 @@ describe("the API's description", () => {
     const app = api();
     const described = (await (await app.request("/v1/openapi.json")).json()) as Described;
     expect(described.openapi).toBe("3.1.0");
-    const others = ["ledger", "completeness", "reconcile", "audit"];
+    const others = ["ledger", "completeness", "reconcile", "live", "audit"];
     const schemas = [...questions, ...others.map((name) => ({ name }))];
     // What can be changed has its own suite.
     const asked = Object.entries(described.paths).filter(([path]) => !/^\/v1\/(quarantine|me$)/.test(path));
@@ -369,7 +369,9 @@ describe("the API's description", () => {
         .filter(([name]) => names.includes(name) && !(name === "steps" && names.includes("start")))
         .map(([name, value]) => `&${name}=${value}`)
         .join("");
-      const query = names.includes("from") ? july + required : "";
+      // A stream is described by what it answers once.
+      const once = names.includes("once") ? "once=1" : "";
+      const query = names.includes("from") ? july + required : once;
       const body: unknown = await (await app.request(`${path}?${query}`)).json();
       expect(checked.safeParse(body).error).toBeUndefined();
       expect(checked.safeParse({ data: [{}], meta: {} }).success).toBe(false);
