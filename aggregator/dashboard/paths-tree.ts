@@ -74,12 +74,12 @@ const inOrder = (nodes: readonly Node[]): Node[] => nodes.flatMap((node) => [nod
 
 function nameOf(row: PathRow, isBackward: boolean): HTMLElement {
   const path = away(row, isBackward);
-  const mark = make("span", "path-mark", row.depth === 1 ? "" : isBackward ? "↑" : "↳");
+  const mark = make("span", "path-mark", isBackward ? "↑" : "↳");
   mark.setAttribute("aria-hidden", "true");
   const before = path.slice(0, -1).join(isBackward ? ", before that " : ", then ");
   const words = before === "" ? "" : `${before}${isBackward ? ", before that " : ", then "}`;
   const name = make("span", "path-step", [
-    mark,
+    ...(row.depth === 1 ? [] : [mark]),
     make("span", "unseen", words),
     make("span", "", path.at(-1)!),
   ]);
