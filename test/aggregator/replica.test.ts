@@ -155,6 +155,7 @@ describe("questions of a replica", () => {
       ...settings,
       WEIR_READ_URL: pair.replicaUrl,
     });
+    expect(found).toContainEqual(expect.objectContaining({ state: "ok", found: "weir_reader" }));
     expect(found.at(-1)).toMatchObject({ name: "replica", state: "bad" });
     await pair.start("replica");
     await until("it answers again", 30_000, async () => (await app.request("/v1/events")).status === 200);
