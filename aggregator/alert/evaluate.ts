@@ -16,6 +16,8 @@ export interface EvaluateOptions {
   dueMs: number;
   /** Epoch ms; the store's own clock when absent. */
   now?: number;
+  /** What a round may take before the rest of its rules is left to the next one, ms. */
+  roundMs?: number;
 }
 
 /** What a round did; `busy` where another aggregator is at it. */
@@ -25,8 +27,7 @@ export type Evaluated = { judged: number; transitions: Transition[] } | "busy";
 const forgottenMs = 300_000;
 /** A break in the judgements as long as this begins the watch anew. */
 const breakMs = 300_000;
-/** What a round may take before the rest of its rules is left to the next one. */
-const roundMs = 30_000;
+const roundMsDefault = 30_000;
 /** How long the webhook is tried for one transition. */
 const deliverDays = 3;
 /** How long transitions are kept. */
@@ -44,11 +45,9 @@ export async function evaluateRules(session: Sql, options: EvaluateOptions): Pro
     const transitions: { told: Told; transition: Transition }[] = [];
     const began = Date.now();
     let judged = 0;
-    for (const rule of options.rules) {
-      const known = states.get(rule.name);
-      if (known !== undefined && !known.isRemoved && now - known.evaluatedAt < options.dueMs) continue;
-      if (Date.now() - began > roundMs) break;
-      const made = await judgeRule(tx, options.measure, rule, known, now);
+    for (const rule of dueRules(options, states, now)) {
+      if (Date.now() - began > (options.roundMs ?? roundMsDefault)) break;
+      const made = await judgeRule(tx, options.measure, rule, states.get(rule.name), now);
       if (made !== undefined) transitions.push(made);
       judged += 1;
     }
@@ -61,6 +60,21 @@ export async function evaluateRules(session: Sql, options: EvaluateOptions): Pro
     if (transitions.length > 0) await note(tx, transitions, options.hasWebhook);
     return { judged, transitions: transitions.map(({ transition }) => transition) };
   })) as Evaluated;
+}
+
+/** Those that were judged longest ago first, so that slow ones keep none from its turn. */
+function dueRules(
+  { rules, dueMs }: EvaluateOptions,
+  states: ReadonlyMap<string, StoredState>,
+  now: number,
+): Rule[] {
+  const judgedAt = ({ name }: Rule): number => {
+    const known = states.get(name);
+    return known === undefined || known.isRemoved ? 0 : known.evaluatedAt;
+  };
+  return rules
+    .filter((rule) => now - judgedAt(rule) >= dueMs)
+    .sort((left, right) => judgedAt(left) - judgedAt(right));
 }
 
 interface Made {

@@ -25,7 +25,7 @@ export async function judgeLedger(looked: Looked): Promise<Measured> {
   const isDue = !last.success || now - last.data.summedAt >= sumsEveryMs;
   const found = isDue ? { summedAt: now, amiss: await sumUp(looked) } : last.data;
   const amiss = [...apart, ...found.amiss];
-  const detail = amiss.length === 0 ? "the ledger closes" : amiss.join("; ").slice(0, 1_000);
+  const detail = amiss.length === 0 ? "the ledger closes" : amiss.join("; ");
   return { verdict: amiss.length === 0 ? "good" : "bad", value: amiss.length, detail, memo: found };
 }
 

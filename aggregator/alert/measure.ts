@@ -39,6 +39,8 @@ export type Measure = (rule: Rule, looked: Omit<Looked, "reader" | "isBehind">) 
 
 /** A statement of a rule; a round of many slow ones ends all the same. */
 const statementMs = 5_000;
+/** What is told is bounded, however many types a rule names. */
+const detailLengthMax = 1_000;
 /** What is in the log for longer than this is late, and what is stored may be less than what happened. */
 const behindMs = 30_000;
 
@@ -58,7 +60,8 @@ export function createMeasure(reader: LogReader): Measure {
           const late = rest.now - behindMs;
           return unread.size > 0 || records.some((one) => one.events > 0 && one.receivedAt < late);
         };
-        return await judge(rule, { ...rest, tx: own, reader, isBehind });
+        const found = await judge(rule, { ...rest, tx: own, reader, isBehind });
+        return { ...found, detail: found.detail.slice(0, detailLengthMax) };
       });
     } catch (error) {
       if (isLost(error)) throw error;

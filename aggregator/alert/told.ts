@@ -53,10 +53,13 @@ export function tell(words: RuleWords, { id, number, state, at, value, detail }:
   };
 }
 
+/** What it says may name a hundred types. */
+const summaryLengthMax = 300;
+
 /** A rule's own summary, or what it says in words. */
 export function wordsOf(rule: Rule): RuleWords {
   const { name, kind, severity } = rule;
-  return { name, kind, severity, summary: rule.summary ?? conditionText(rule) };
+  return { name, kind, severity, summary: (rule.summary ?? conditionText(rule)).slice(0, summaryLengthMax) };
 }
 
 function conditionText(rule: Rule): string {

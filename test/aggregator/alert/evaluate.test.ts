@@ -166,6 +166,27 @@ describe("a judgement", () => {
     expect(await countRows(store, "alert_deliveries")).toBe(0);
   });
 
+  it("gives each rule its turn, however slow another one is", async () => {
+    const seen: string[] = [];
+    const measure: Measure = async ({ name }) => {
+      seen.push(name);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      return { verdict: "good", value: 0, detail: "" };
+    };
+    const rules = ["one", "two", "three"].map((name) => ruleOf(name));
+    for (let at = 0; at < 12; at += 1) {
+      await evaluateRules(session, {
+        rules,
+        measure,
+        hasWebhook: false,
+        dueMs: 0,
+        now: noon + at,
+        roundMs: 0,
+      });
+    }
+    expect(new Set(seen)).toEqual(new Set(["one", "two", "three"]));
+  });
+
   it("resolves a rule that was removed, and counts on when it comes back", async () => {
     const rules = [ruleOf("kept"), ruleOf("gone")];
     await judge(rules, { kept: good, gone: bad }, noon);
