@@ -117,6 +117,7 @@ describeWith(["postgres"], "the README's way to keep it running", () => {
       for (const restore of ["psql", "--from embedded:backup-db"]) {
         const restored = { ...env, WEIR_STORE_URL: await newDatabase() };
         await run("Restore", restore, restored);
+        if (restore === "psql") await run("Restore", "migrate", restored);
         expect(await reconciled(restored)).toMatchObject({ ok: true, stored: 40, in_flight: 20 });
         const { WEIR_STORE_URL, WEIR_DATA_DIR } = restored;
         const aggregator = await processes.start("aggregator", { WEIR_STORE_URL, WEIR_DATA_DIR });
