@@ -27,7 +27,7 @@ const minutes = 180_000;
 const schema = "weir_moved";
 const sketch = (at: number, part: Partial<Sketch> = {}): Sketch => ({
   name: `f-${at}`,
-  at: noon - (at % 45) * day,
+  at: noon - (at % 9) * day,
   fields: { userId: `u-${at % 7}` },
   ...part,
 });
@@ -107,7 +107,7 @@ for (const [service, flavour] of editions) {
       await writing;
       expect(upgraded).toMatchObject({ from: "postgresql", to: flavour });
       // This process was told by nobody: its next new month is a chunk and no partition.
-      const months = { name: "months ago", at: noon - 120 * day };
+      const months = { name: "months ago", at: noon - 70 * day };
       expect(await another.write(1, recordOf([months, ...range(0, 400)]))).toMatchObject({
         stored: 1,
         duplicate: 400,
@@ -119,7 +119,7 @@ for (const [service, flavour] of editions) {
       expect((await eraseSubject(other, erasure)).rows).toBeGreaterThan(100);
       await foldAll(store);
       const session = await store.writer();
-      const span = { from: "2020-01-01", to: "2099-01-01" };
+      const span = { from: new Date(noon - day).toISOString().slice(0, 10), to: "2099-01-01" };
       expect(await recompute({ session, models, clock: systemClock, ...span })).toMatchObject({
         changed: [],
       });
@@ -154,7 +154,7 @@ for (const [service, flavour] of editions) {
         await hand.write(0, recordOf(range(0, 900)));
         await offer();
         const before = await inSnapshot(store, sumTables);
-        for (const point of ["store_day:3", "store_day:50", "store_swap:1"]) {
+        for (const point of ["store_day:3", "store_day:12", "store_swap:1"]) {
           const killed = await processes.run(["upgrade-store"], { ...settings, WEIR_TEST_CRASH_AT: point });
           expect(killed.code, killed.said).toBe(null);
           expect(await inSnapshot(store, sumTables)).toEqual(before);
@@ -212,5 +212,8 @@ async function shapeOf(store: Store): Promise<string[]> {
     where connamespace = current_schema()::regnamespace
     union all
     select concat_ws(' ', name, variant, checksum) from schema_migrations`;
-  return rows.map(({ line }) => line.replaceAll(`${store.schema}.`, "")).sort();
+  // A continuous aggregate has a number of its own.
+  const plain = (line: string): string =>
+    line.replaceAll(`${store.schema}.`, "").replaceAll(/(hypertable_|watermark\()\d+/g, "$1");
+  return rows.map(({ line }) => plain(line)).sort();
 }
