@@ -1,12 +1,9 @@
 // Bytes an event takes in the columnstore, against the first seed's table with the same rows; and late rows into it.
 import type { Sql } from "postgres";
-import type { Store } from "../../aggregator/store/store.ts";
 import { closeScene, openScene } from "../aggregator/scene.ts";
 import { urlName } from "../services/setup.ts";
 import { type Add, type Bench, median } from "./bench.ts";
-import { batchesOf, makeEvents, recordsOf } from "./events.ts";
 import { fillBeacon, fillSeed } from "./storage-rows.ts";
-import { writePath } from "./store-sides.ts";
 
 const rows = 300_000;
 const lateRows = 500;
@@ -18,38 +15,21 @@ export default {
   name: "storage",
   needs: ["timescale_community"],
   async run({ add, say }) {
-    const fills: [name: string, fill: (store: Store, session: Sql) => Promise<void>][] = [
-      ["beacon", (_, session) => fillBeacon(session, rows)],
-      ["retail", fillRetail],
-    ];
-    for (const [name, fill] of fills) {
-      const store = await openScene(process.env[urlName("timescale_community")]!);
-      const session = await store.writer();
-      try {
-        await session`set statement_timeout = 0`;
-        say(`${rows} rows, ${name}`);
-        await fill(store, session);
-        await keepBack(session);
-        await fillSeed(session);
-        await measure(session, name, add);
-      } finally {
-        await session.end();
-        await closeScene(store);
-      }
+    const store = await openScene(process.env[urlName("timescale_community")]!);
+    const session = await store.writer();
+    try {
+      await session`set statement_timeout = 0`;
+      say(`${rows} rows`);
+      await fillBeacon(session, rows);
+      await keepBack(session);
+      await fillSeed(session);
+      await measure(session, add);
+    } finally {
+      await session.end();
+      await closeScene(store);
     }
   },
 } satisfies Bench;
-
-// The shop's events with ids of the client's, by the aggregator's own way, within one day.
-async function fillRetail(store: Store): Promise<void> {
-  const write = await writePath(store);
-  const [from, everyMs] = [Date.UTC(2026, 2, 10), 86_400_000 / (rows + 1)];
-  const piece = 50_000;
-  for (let first = 0; first < rows; first += piece) {
-    const events = makeEvents("storage", [first, piece], [from, everyMs]);
-    await write(recordsOf(await batchesOf(events, 100), first / 100));
-  }
-}
 
 // Those that come late, taken from all over the day.
 async function keepBack(session: Sql): Promise<void> {
@@ -59,17 +39,17 @@ async function keepBack(session: Sql): Promise<void> {
   await session`delete from events where (id, event_time) in (select id, event_time from late_events)`;
 }
 
-async function measure(session: Sql, name: string, add: Add): Promise<void> {
+async function measure(session: Sql, add: Add): Promise<void> {
   for (const table of ["events", "seed_events"]) {
     await session`select compress_chunk(c, if_not_compressed => true) from show_chunks(${table}) as c`;
   }
   const [ours, seed] = [await bytesOf(session, "events"), await bytesOf(session, "seed_events")];
-  add(`${name}: the first seed's table, by its own settings`, seed, "B/event");
+  add("the first seed's table, by its own settings", seed, "B/event");
   const ratio = ours / seed;
-  add(`${name}: events, to it`, ours, "B/event", { ratio, goal: "≤ 0.45", ok: ratio <= 0.45 });
-  add(`${name}: events`, ours, "B/event", { goal: "≤ 65 B", ok: ours <= 65 });
+  add("events, to it", ours, "B/event", { ratio, goal: "≤ 0.45", ok: ratio <= 0.45 });
+  add("events", ours, "B/event", { goal: "≤ 65 B", ok: ours <= 65 });
   for (const [column, bytes] of await columnsOf(session)) {
-    if (bytes >= tellBytes) add(`${name}: of it ${column}`, bytes, "B/event");
+    if (bytes >= tellBytes) add(`of it ${column}`, bytes, "B/event");
   }
   const took: number[] = [];
   for (let round = 0; round < lateRounds; round += 1) {
@@ -82,7 +62,7 @@ async function measure(session: Sql, name: string, add: Add): Promise<void> {
     if (count !== lateRows) throw new Error(`${count} of ${lateRows} late rows were stored`);
   }
   const late = median(took);
-  add(`${name}: ${lateRows} late rows into it`, late, "ms", { goal: "≤ 150 ms", ok: late <= 150 });
+  add(`${lateRows} late rows into it`, late, "ms", { goal: "≤ 150 ms", ok: late <= 150 });
 }
 
 async function bytesOf(session: Sql, table: string): Promise<number> {
