@@ -13,8 +13,10 @@ export interface ModelFoldingOptions {
   logger: Logger;
 }
 
-/** The pause where nothing was left to fold: how old a figure is at most, and how often an idle store is asked. */
+/** The pause behind a step that left little: how old a figure is at most, and how often an idle store is asked. */
 const idleMs = 250;
+/** A step of so many is followed at once. Of few each costs twice as much, and writers would feel a loop of those. */
+const manyEvents = 5_000;
 /** The pause behind a failure, and where another aggregator folds. */
 const awayMs = 2_000;
 /** The end waits so long for the step under way; a day that is read anew is given up, and stays to be read. */
@@ -28,7 +30,7 @@ export function startModelFolding({ store, clock, logger }: ModelFoldingOptions)
     session ??= await store.writer();
     const folded = await foldStep(session, models);
     if (folded === "busy") return awayMs;
-    return folded.events + folded.days > 0 ? 0 : idleMs;
+    return folded.days > 0 || folded.events >= manyEvents ? 0 : idleMs;
   };
   const run = async (): Promise<void> => {
     while (!ended.signal.aborted) {

@@ -2,14 +2,17 @@
 import type { TransactionSql } from "postgres";
 import { z } from "zod";
 import { WeirError } from "../../shared/problem.ts";
+import { canModel } from "./modelled.ts";
 import { eventParameters, identifier } from "./parameters.ts";
 import { defineQuestion } from "./question.ts";
+import type { Range } from "./range.ts";
 import { type EventsAsked, type Fragment, withinUsers } from "./within.ts";
 
 const segmentsMax = 1_000;
 const segmentsDefault = 100;
 /** Longer texts are cut: what is grouped by them is hardly meant as a group. */
 const valueLengthMax = 256;
+const dayMs = 86_400_000;
 
 export const segments = defineQuestion({
   name: "segments",
@@ -35,20 +38,15 @@ export const segments = defineQuestion({
     active_users: z.int().min(0).describe("Distinct people; one may be in several segments"),
     revenue_usd: z.number().describe("Sum of revenue in USD; no rate is applied to other currencies"),
   }),
-  // Grouping twice hashes each person once; count(distinct) would sort every event.
+  isModelled: canUseDays,
   ask: async (tx, asked, range) => {
-    const value = valueColumn(tx, asked);
+    const people = canUseDays(asked, range)
+      ? peopleOfDays(tx, asked, range)
+      : peopleOfEvents(tx, asked, range);
     const rows = await tx<Row[]>`
       select value, sum(events)::float8 as events, count(person)::float8 as active_users,
         coalesce(sum(revenue), 0)::text as revenue_usd
-      from (
-        select ${value} as value, project_id, ${personColumn(tx, asked)} as person, count(*) as events,
-          sum(revenue) filter (where currency = 'USD') as revenue
-        from events
-        ${asked.users === "linked" ? tx`left join user_links using (project_id, anonymous_id)` : tx``}
-        where ${withinUsers(tx, asked, range)}
-        group by 1, 2, 3
-      ) as people
+      from (${people}) as people
       group by value
       order by events desc, value
       limit ${asked.limit}`;
@@ -62,6 +60,43 @@ interface Row {
   active_users: number;
   revenue_usd: string;
 }
+
+interface SegmentsAsked extends EventsAsked {
+  by: string;
+  property?: string | undefined;
+  tz: string;
+}
+
+/** Whether the model knows the answer: it has whole UTC days, countries and versions, and no types. */
+function canUseDays(asked: SegmentsAsked, range: Range): boolean {
+  const isKnown = (asked.by === "country" || asked.by === "app_version") && asked.property === undefined;
+  const isOnDays = range.from % dayMs === 0 && range.to % dayMs === 0;
+  return isKnown && isOnDays && asked.types === undefined && canModel(asked, range);
+}
+
+function peopleOfDays(tx: TransactionSql, asked: SegmentsAsked, { from, to }: Range): Fragment {
+  return tx`
+    select ${tx(asked.by)} collate "C" as value, project_id, number as person, sum(events) as events,
+      sum(revenue) filter (where currency = 'USD') as revenue
+    from person_days
+    where day >= ${dateOf(from)} and day < ${dateOf(to)}
+      ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}
+      ${asked.users === "identified" ? tx`and is_identified` : tx``}
+    group by 1, 2, 3`;
+}
+
+// Grouping twice hashes each person once; count(distinct) would sort every event.
+function peopleOfEvents(tx: TransactionSql, asked: SegmentsAsked, range: Range): Fragment {
+  return tx`
+    select ${valueColumn(tx, asked)} as value, project_id, ${personColumn(tx, asked)} as person,
+      count(*) as events, sum(revenue) filter (where currency = 'USD') as revenue
+    from events
+    ${asked.users === "linked" ? tx`left join user_links using (project_id, anonymous_id)` : tx``}
+    where ${withinUsers(tx, asked, range)}
+    group by 1, 2, 3`;
+}
+
+const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
 function valueColumn(
   tx: TransactionSql,

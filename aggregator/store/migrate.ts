@@ -48,8 +48,8 @@ export async function migrate(store: Store, options: { folder?: string } = {}): 
     }
     await store.inspect();
     await keepColumns(store);
-    await underLock(session, store.schema, (tx) => keepReader(tx, store.schema));
     await keepHours(store);
+    await underLock(session, store.schema, (tx) => keepReader(tx, store.schema));
     return { applied, current: known.at(-1)?.name ?? "" };
   } finally {
     await session.end({ timeout: 5 });

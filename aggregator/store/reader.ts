@@ -7,6 +7,7 @@ import { errorCode, isAway } from "./errors.ts";
 export const stableViews: readonly string[] = [
   "cohort_daily_active_users",
   "daily_metrics",
+  "hourly_dimensions",
   "hourly_metrics",
   "revenue_by_day",
   "sessions",

@@ -75,7 +75,9 @@ describe("the quarantine's API", () => {
     expect(first.meta["sums"]).toContainEqual(
       expect.objectContaining({ reason: "unknown_field", status: "open" }),
     );
-    const rest = await get(`?reason=unknown_field&status=open&limit=1000&cursor=${first.meta["next_cursor"]}`);
+    const rest = await get(
+      `?reason=unknown_field&status=open&limit=1000&cursor=${first.meta["next_cursor"]}`,
+    );
     const seen = [first, rest].flatMap(({ data }) => (data as { id: string }[]).map(({ id }) => id));
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen).toEqual(expect.arrayContaining(ids));

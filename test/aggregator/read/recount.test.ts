@@ -1,4 +1,4 @@
-// Sessions, funnels and retention, held to a plain recount on random streams of late and repeated events.
+// Sessions, segments, funnels and retention, held to a plain recount on random streams of late and repeated events.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,12 +8,14 @@ import { answer } from "../../../aggregator/read/answer.ts";
 import { funnel } from "../../../aggregator/read/funnel.ts";
 import type { Question } from "../../../aggregator/read/question.ts";
 import { retention } from "../../../aggregator/read/retention.ts";
+import { segments } from "../../../aggregator/read/segments.ts";
 import { sessions } from "../../../aggregator/read/sessions.ts";
 import type { Store } from "../../../aggregator/store/store.ts";
 import { foldAll } from "../../support/fold-all.ts";
 import { recordOf, type Sketch } from "../records.ts";
 import { closeScene, type Hand, openHand, openScene } from "../scene.ts";
 import { type Asked, countFunnel, countRetention, countSessions, type Row } from "./recount.ts";
+import { countSegments } from "./recount-segments.ts";
 
 const isLong = process.env["WEIR_TEST_LONG"] === "1";
 const numRuns = isLong ? 60 : 15;
@@ -140,7 +142,7 @@ async function ask(question: Question, query: object) {
 
 describe("on a random stream", () => {
   it(
-    "sessions, funnels and retention are what a recount says",
+    "sessions, segments, funnels and retention are what a recount says",
     async () => {
       await fc.assert(
         fc.asyncProperty(
@@ -162,6 +164,7 @@ describe("on a random stream", () => {
               expect(await ask(retention, { ...query, interval, mode, periods, breakdown })).toEqual(
                 countRetention(rows, { ...shared, types, interval, mode, periods }, one.isBroken),
               );
+              expect(await ask(segments, query)).toEqual(countSegments(rows, { ...shared, types }));
               const [window, windowMs] = one.window;
               const path = { ...shared, entry, order };
               expect(await ask(funnel, { ...path, steps: steps.join(","), window, breakdown })).toEqual(

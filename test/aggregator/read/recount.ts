@@ -47,7 +47,8 @@ export function people(rows: readonly Row[], asked: Asked): Row[][] {
   return [...lists.values()];
 }
 
-function chosen(rows: readonly Row[], { project, types }: Asked): Row[] {
+/** Events of the project and types. */
+export function chosen(rows: readonly Row[], { project, types }: Asked): Row[] {
   return rows.filter(
     (row) => (project === undefined || row.project === project) && (types?.includes(row.type) ?? true),
   );
