@@ -34,12 +34,12 @@ const change: Access = { role: "admin", scope: "all" };
 /** By method and path, as the routes are registered. */
 export const accessTable: Readonly<Record<string, Access>> = {
   "GET /v1/active-users": figures,
-  "GET /v1/events": figures,
+  // Any property of the payload, such as an address.
+  "GET /v1/events": { ...figures, personal: ["by", "property"] },
   "GET /v1/revenue": figures,
   "GET /v1/sessions": figures,
   "GET /v1/retention": figures,
   "GET /v1/funnel": figures,
-  // Any property of the payload, such as an address.
   "GET /v1/segments": { ...figures, personal: ["by", "property"] },
   "GET /v1/schemas": figures,
   "GET /v1/live": { ...figures, personal: ["events", "1"] },

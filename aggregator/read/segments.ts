@@ -1,17 +1,15 @@
 // What events, people and money there were, by something that events say: the largest groups first.
 import type { TransactionSql } from "postgres";
 import { z } from "zod";
-import { WeirError } from "../../shared/problem.ts";
 import { canModel } from "./modelled.ts";
-import { eventParameters, identifier } from "./parameters.ts";
+import { eventParameters } from "./parameters.ts";
 import { defineQuestion } from "./question.ts";
 import type { Range } from "./range.ts";
+import { property, said, valueColumn } from "./said.ts";
 import { type EventsAsked, type Fragment, withinUsers } from "./within.ts";
 
 const segmentsMax = 1_000;
 const segmentsDefault = 100;
-/** Longer texts are cut: what is grouped by them is hardly meant as a group. */
-const valueLengthMax = 256;
 const dayMs = 86_400_000;
 
 export const segments = defineQuestion({
@@ -19,11 +17,8 @@ export const segments = defineQuestion({
   summary: "Events, people and revenue by what events say, the largest segments first",
   parameters: z.strictObject({
     ...eventParameters,
-    by: z
-      .enum(["type", "country", "city", "device", "app_version", "property"])
-      .default("country")
-      .describe("What a segment has in common"),
-    property: identifier.optional().describe("With by=property: the name of a property of the payload"),
+    by: z.enum(said).default("country").describe("What a segment has in common"),
+    property,
     limit: z.coerce
       .number()
       .int()
@@ -62,7 +57,7 @@ interface Row {
 }
 
 interface SegmentsAsked extends EventsAsked {
-  by: string;
+  by: (typeof said)[number];
   property?: string | undefined;
   tz: string;
 }
@@ -97,17 +92,6 @@ function peopleOfEvents(tx: TransactionSql, asked: SegmentsAsked, range: Range):
 }
 
 const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-
-function valueColumn(
-  tx: TransactionSql,
-  { by, property }: { by: string; property?: string | undefined },
-): Fragment {
-  if ((by === "property") !== (property !== undefined)) {
-    throw new WeirError("invalid_query", "property: goes with by=property, and names what is grouped by");
-  }
-  if (property === undefined) return tx`${tx(by)} collate "C"`;
-  return tx`left(payload ->> ${property}, ${valueLengthMax}::int) collate "C"`;
-}
 
 function personColumn(tx: TransactionSql, { users }: EventsAsked): Fragment {
   if (users === "linked") return tx`coalesce(events.user_id, user_links.user_id, anonymous_id)`;

@@ -54,10 +54,12 @@ function randomEvents(seed: number, count: number): GivenEvent[] {
   return Array.from({ length: count }, () => {
     const at = Date.parse("2026-03-27T00:00:00Z") + Math.floor(random() * 5 * 86_400_000);
     const money = one([undefined, "1.25", "-2"]);
+    const country = one(["DE", "de", "Österreich", undefined]);
     return {
       at: new Date(at).toISOString(),
       type: one(["purchase", "Purchase", "äpfel", "zoo", "page_view"]),
       user: one(["ann", "bob"]),
+      ...(country === undefined ? {} : { country }),
       ...(money === undefined ? {} : { revenue: money, currency: one(["EUR", "USD", null]) }),
     };
   });
@@ -80,6 +82,7 @@ const lists: [path: string, whole: string][] = [
   [`/v1/events?${march}`, ""],
   [`/v1/events?${march}&tz=Europe/Berlin&interval=week`, ""],
   [`/v1/events?from=2026-03-28T10:07:00Z&to=2026-03-30&tz=America/New_York`, ""],
+  [`/v1/events?${march}&by=country`, ""],
   [`/v1/revenue?${march}`, ""],
   [`/v1/revenue?${march}&tz=Pacific/Kiritimati`, ""],
   [`/v1/timeline?${march}&person=ann`, "&limit=1000"],

@@ -256,6 +256,7 @@ describe("every route", () => {
 
   const personal = [
     ["/v1/segments?by=property&property=email", 403, 200],
+    ["/v1/events?by=property&property=email", 403, 200],
     ["/v1/segments?by=country", 200, 200],
     ["/v1/completeness?by=stream", 403, 200],
     ["/v1/completeness?by=total&by=stream", 403, 400],

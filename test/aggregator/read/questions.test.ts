@@ -209,6 +209,21 @@ const cases: [title: string, name: string, query: Record<string, string>, rows: 
     [["2026-10-25", "page_view", 1]],
   ],
   [
+    "counts events by country in each bucket, null where they named none",
+    "events",
+    { from: "2026-10-25", to: "2026-10-26", project: "shop", interval: "month", by: "country" },
+    [
+      ["2026-10-01", "Brazil", 1],
+      ["2026-10-01", null, 2],
+    ],
+  ],
+  [
+    "counts events by a property of the payload",
+    "events",
+    { ...july, by: "property", property: "plan", types: "refund" },
+    [["2026-07-01", null, 1]],
+  ],
+  [
     "adds money to the cent, negatives included, by currency",
     "revenue",
     july,
@@ -425,9 +440,10 @@ describe("a faulty question", () => {
   it.each([{ by: ["property"] }, { by: ["city"], property: ["plan"] }])(
     "that splits by a property names it, and no other does: %j",
     async (query) => {
-      const segments = questions.find(({ name }) => name === "segments")!;
-      const refused = answer(filled.store.sql, segments, query);
-      await expect(refused).rejects.toMatchObject({ code: "invalid_query" });
+      for (const splitting of questions.filter(({ name }) => name === "segments" || name === "events")) {
+        const refused = answer(filled.store.sql, splitting, query);
+        await expect(refused).rejects.toMatchObject({ code: "invalid_query" });
+      }
     },
   );
 });
