@@ -1,5 +1,6 @@
 // A store, a log and writers for the suites of the aggregator's write path.
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import type { Slice } from "../../aggregator/decode.ts";
 import { migrate } from "../../aggregator/store/migrate.ts";
 import { openStore } from "../../aggregator/store/open.ts";
@@ -9,10 +10,13 @@ import { systemClock } from "../../shared/clock.ts";
 import type { LogIdentity } from "../../shared/log/log.ts";
 import { silentLogger } from "../../shared/logger.ts";
 import { silentMeter } from "../../shared/meter.ts";
+import { copyDatabase } from "../support/embedded-database.ts";
 import { reads } from "./records.ts";
 
 /** A migrated store in a schema of its own. */
 export async function openScene(url: string, dataDir = ""): Promise<Store> {
+  const embedded = /^embedded:(.*)$/.exec(url)?.[1];
+  if (embedded !== undefined) await copyDatabase(embedded === "" ? join(dataDir, "postgres") : embedded);
   const store = await openStore(url, { schema: `weir_${randomBytes(4).toString("hex")}`, dataDir });
   await migrate(store);
   return store;

@@ -6,10 +6,12 @@ import { importFile } from "../../edge/command/import.ts";
 import { parseMap } from "../../edge/command/source/csv-map.ts";
 import { type Embedded, startEmbedded } from "../support/embedded.ts";
 import { foldAll } from "../support/fold-all.ts";
-import { retail } from "../support/retail.ts";
+import { retail, retailSample } from "../support/retail.ts";
 import { compareWithFacts } from "./retail-facts.ts";
 
+/** Whole where it is at hand; test/answers has all of its answers. */
 const { file, facts } = retail();
+const sample = retailSample();
 const minutes = 10 * 60_000;
 
 describe("the retail file, imported", () => {
@@ -22,16 +24,16 @@ describe("the retail file, imported", () => {
   it(
     "is stored whole, and the questions answer as its facts say",
     async () => {
-      const result = await importFile(file, { map: [] }, weir.importDeps("default"));
+      const result = await importFile(sample.file, { map: [] }, weir.importDeps("default"));
       expect(result).toMatchObject({
-        received: facts.rows,
-        stored: facts.rows,
+        received: sample.facts.rows,
+        stored: sample.facts.rows,
         duplicate: 0,
         quarantined: 0,
         ok: true,
       });
       await foldAll(weir.store);
-      expect(await compareWithFacts(weir.aggregatorUrl, facts)).toEqual([]);
+      expect(await compareWithFacts(weir.aggregatorUrl, sample.facts)).toEqual([]);
     },
     minutes,
   );
@@ -39,11 +41,11 @@ describe("the retail file, imported", () => {
   it(
     "is nothing but duplicates the second time",
     async () => {
-      const result = await importFile(file, { map: [] }, weir.importDeps("default"));
+      const result = await importFile(sample.file, { map: [] }, weir.importDeps("default"));
       expect(result).toMatchObject({
-        received: facts.rows,
+        received: sample.facts.rows,
         stored: 0,
-        duplicate: facts.rows,
+        duplicate: sample.facts.rows,
         quarantined: 0,
         ok: true,
       });

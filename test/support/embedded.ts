@@ -21,6 +21,7 @@ import { openLog } from "../../shared/log/open.ts";
 import { silentLogger } from "../../shared/logger.ts";
 import { silentMeter } from "../../shared/meter.ts";
 import { settings } from "../../shared/settings.ts";
+import { copyDatabase } from "./embedded-database.ts";
 
 export interface Embedded {
   folder: string;
@@ -83,6 +84,7 @@ async function start(
     replication: 1,
   });
   await log.create();
+  if (places.storeUrl === undefined) await copyDatabase(join(folder, "postgres"));
   const store = await openStore(places.storeUrl ?? "embedded:", {
     schema: places.schema ?? config.WEIR_STORE_SCHEMA,
     dataDir: folder,

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { migrate } from "../../../aggregator/store/migrate.ts";
 import { openStore } from "../../../aggregator/store/open.ts";
 import type { Store } from "../../../aggregator/store/store.ts";
+import { copyDatabase } from "../../support/embedded-database.ts";
 import { foldAll } from "../../support/fold-all.ts";
 
 export interface GivenEvent {
@@ -52,6 +53,7 @@ export interface FilledStore {
 /** Starts an empty, migrated store in a folder of its own. */
 export async function filledStore(): Promise<FilledStore> {
   const dataDir = mkdtempSync(join(tmpdir(), "weir-read-"));
+  await copyDatabase(join(dataDir, "postgres"));
   const store = await openStore("embedded:", { schema: "weir", dataDir });
   await migrate(store);
   // One partition for whatever a test writes; the writer, which makes them by month, is not here.
