@@ -15,7 +15,7 @@ export interface PathsAsked extends EventsAsked {
   within: number | "session";
   /** first: from a person's first anchor alone; any: from each. */
   entry: "first" | "any";
-  /** Whether equal types behind one another are one step. */
+  /** Whether equal types behind one another are one step; at one moment they always are. */
   isCollapsed: boolean;
 }
 
@@ -81,7 +81,7 @@ function inSessions(tx: TransactionSql, asked: PathsAsked, span: Span): Fragment
     ${types === undefined ? tx`` : tx`where type = any(${[...types]}::text[])`}`;
 }
 
-/** Rows (project_id, person, at, type): one an event, or, where equal ones are one step, one a moment; `at` is in epoch ms. */
+/** Rows (project_id, person, at, type), one for equal events of one moment; `at` is in epoch ms. */
 function eventsTaken(tx: TransactionSql, asked: PathsAsked, span: Span): Fragment {
   const events = canFollowTimes(asked)
     ? timesTaken(tx, asked, span)
@@ -91,7 +91,6 @@ function eventsTaken(tx: TransactionSql, asked: PathsAsked, span: Span): Fragmen
         span,
         tx`(date_part('epoch', event_time) * 1000)::bigint as at, type collate "C" as type`,
       );
-  if (!asked.isCollapsed) return events;
   return tx`
     select project_id, person, at, type
     from (${events}) as events

@@ -64,7 +64,8 @@ function recount(rows: readonly Row[], one: PathsAsked, span: Asked): unknown[] 
   for (const [person, all] of people(rows, span).entries()) {
     const own = all
       .filter(({ at }) => at >= span.from && at < span.to)
-      .toSorted((a, b) => a.at - b.at || (a.type < b.type ? -1 : a.type > b.type ? 1 : 0));
+      .toSorted((a, b) => a.at - b.at || (a.type < b.type ? -1 : a.type > b.type ? 1 : 0))
+      .filter((row, at, sorted) => sorted[at - 1]?.at !== row.at || sorted[at - 1]?.type !== row.type);
     const pieces = reach === "session" ? split(own) : [own];
     const ways = pieces.flatMap((piece) => {
       const chosen = piece.filter(({ type }) => type === anchor || (one.types?.includes(type) ?? true));
