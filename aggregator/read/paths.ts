@@ -36,7 +36,7 @@ export const paths = defineQuestion({
       .enum(["once", "each"])
       .default("once")
       .describe(
-        "once: equal types behind one another are one step, at the first of them; each: every event is",
+        "once: equal types behind one another are one step, at the first of them; each: at each of their moments",
       ),
     types: typeList
       .optional()
