@@ -6,7 +6,7 @@ import { type LoadOptions, runLoad } from "../../edge/command/load.ts";
 import { verifyLoad } from "../../edge/command/load-verify.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { type Embedded, startEmbedded } from "../support/embedded.ts";
-import { retail } from "../support/retail.ts";
+import { retailSample } from "../support/retail.ts";
 
 const minutes = 10 * 60_000;
 
@@ -36,7 +36,7 @@ describe("a load against the edge", () => {
   it(
     "with a file and its copies stores each event once and counts each copy",
     async () => {
-      const { file, facts } = retail();
+      const { file, facts } = retailSample();
       const sent = await load("file", { file });
       expect(sent).toMatchObject({ failed: 0, ok: true });
       const found = await verifyLoad(log("file"), weir.verifyDeps("file"));
