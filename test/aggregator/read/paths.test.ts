@@ -192,5 +192,5 @@ function suite(open: () => Promise<Store>, numRuns: number): void {
 
 const folder = mkdtempSync(join(tmpdir(), "weir-paths-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-describe("paths", () => suite(() => openScene(`embedded:${folder}/postgres`), isLong ? 200 : 20));
+describe("paths", () => suite(() => openScene(`embedded:${folder}/postgres`), isLong ? 100 : 20));
 describeWith(["timescale"], "paths on TimescaleDB", () => suite(() => openScene(serviceUrl("timescale")), 5));
