@@ -41,6 +41,8 @@ interface Asked {
   query: Query;
   /** What keeps the models out and the figures as they are, where the span does not. */
   raw?: Query;
+  /** Milliseconds that 95 of 100 answers out of the models keep to, where that is a goal. */
+  p95Goal?: number;
   /** The figures of an answer, in a form all sides share. */
   figures(rows: readonly AnswerRow[]): number[];
   peer(engine: Engine): Promise<number[]>;
@@ -60,6 +62,7 @@ const questions: Asked[] = [
     name: "7-day retention, 56 cohorts",
     question: retention,
     query: { periods: [String(periods)] },
+    p95Goal: 160,
     figures: (rows) =>
       sorted(rows.flatMap((row) => (row["retained"] as number[]).filter((count) => count > 0))),
     peer: async (engine) =>
@@ -149,10 +152,10 @@ async function compare(
   const ours = median(models);
   const raw = median(times["events"]!);
   add(`${asked.name}, out of the models`, ours, "ms");
-  add(`${asked.name}, 95th percentile`, percentile(models, 0.95), "ms", {
-    goal: "≤ 160 ms",
-    ok: percentile(models, 0.95) <= 160,
-  });
+  const p95 = percentile(models, 0.95);
+  const judged =
+    asked.p95Goal === undefined ? {} : { goal: `≤ ${asked.p95Goal} ms`, ok: p95 <= asked.p95Goal };
+  add(`${asked.name}, 95th percentile`, p95, "ms", judged);
   add(`${asked.name}, of the events; to models`, raw, "ms", {
     ratio: raw / ours,
     goal: "≥ 100",
