@@ -152,6 +152,8 @@ describeWith(["redis", "kafka"], "an event that", () => {
 
   it("has another content than the one that is known is decided by the store", async () => {
     await send(first, one("changed", { content: "one" }));
+    // Of two that are written together either may be the one that is kept.
+    await quiet();
     const other = one("changed", { content: "two" });
     expect(await send(second, other)).toEqual([inDoubt]);
     await quiet();
