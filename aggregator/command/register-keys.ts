@@ -1,12 +1,12 @@
 // The commands over write keys: who may send events for which project.
 import type { Command } from "commander";
-import { exitCode, MisuseError, print, runCommand } from "../../shared/command.ts";
+import { exitCode, MisuseError, print } from "../../shared/command.ts";
 import type { KeyRight } from "../../shared/event/write-key.ts";
 import { createKey, type KeptKey, listKeys, revokeKey, rotateKey } from "../keys.ts";
-import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { actorOf } from "./actor.ts";
 import { durationOf } from "./duration.ts";
+import { jsonFlag, onStore } from "./on-store.ts";
 import type { AggregatorCommands } from "./register.ts";
 
 interface CreateFlags {
@@ -19,7 +19,6 @@ interface CreateFlags {
   json?: true;
 }
 
-const json = ["--json", "the result as one JSON object on the last line"] as const;
 const learned = "edges follow within 30 s";
 
 /** Adds the commands to the program. */
@@ -34,16 +33,16 @@ export function registerKeys(program: Command, deps: AggregatorCommands): void {
     .option("--consent-taken", "the key's clients send only what was consented to, though no event says so")
     .option("--key <text>", "take this text, which clients carry already, instead of a new one")
     .option("--alias <name>", "make a public name stand for a key: an app id, a website id or a domain")
-    .option(...json)
-    .action((flags: CreateFlags) => run(deps, (store) => create(store, flags)));
+    .option(...jsonFlag)
+    .action((flags: CreateFlags) => onStore(deps, (store) => create(store, flags)));
   keys
     .command("rotate")
     .description("make a key in the place of another, which stays valid for a while")
     .argument("<key>", "its id, as listed, or its text")
     .option("--keep <time>", "how long the old one stays valid, such as 30m, 24h or 7d", "24h")
-    .option(...json)
+    .option(...jsonFlag)
     .action((key: string, flags: { keep: string; json?: true }) =>
-      run(deps, async (store) => {
+      onStore(deps, async (store) => {
         const made = await rotateKey(store, key, durationOf("--keep", flags.keep, 366), actorOf());
         print(flags.json === true, { ...made }, () => {
           return `${made.key}\nkey ${made.replaces} is valid until ${made.expires_at}; ${learned}`;
@@ -55,9 +54,9 @@ export function registerKeys(program: Command, deps: AggregatorCommands): void {
     .command("revoke")
     .description("end a key or an alias")
     .argument("<key>", "its id, as listed, its text, or the alias")
-    .option(...json)
+    .option(...jsonFlag)
     .action((key: string, flags: { json?: true }) =>
-      run(deps, async (store) => {
+      onStore(deps, async (store) => {
         const revoked = await revokeKey(store, key, actorOf());
         print(flags.json === true, { ...revoked }, () => `key ${revoked.id} is revoked; ${learned}`);
         return exitCode.fine;
@@ -67,9 +66,9 @@ export function registerKeys(program: Command, deps: AggregatorCommands): void {
     .command("list")
     .description("list keys and aliases, also those that are none any more")
     .option("--project <project>", "one project")
-    .option(...json)
+    .option(...jsonFlag)
     .action((flags: { project?: string; json?: true }) =>
-      run(deps, async (store) => {
+      onStore(deps, async (store) => {
         const found = await listKeys(store.sql, flags.project);
         print(flags.json === true, { keys: found }, () =>
           found.length === 0 ? "there are no keys" : found.map(keyText).join("\n"),
@@ -108,16 +107,4 @@ function keyText({ id, project, alias, rights, created_at, expires_at, revoked_a
   const parts = [id, state, project, named, rights.join(" "), `made ${created_at}`];
   if (until !== null) parts.push(`${state === "revoked" ? "revoked" : "until"} ${until}`);
   return parts.filter((part) => part !== "").join("  ");
-}
-
-function run(deps: AggregatorCommands, work: (store: Store) => Promise<number>): Promise<void> {
-  return runCommand(async () => {
-    const store = await deps.openStore();
-    try {
-      await migrate(store);
-      return await work(store);
-    } finally {
-      await store.close();
-    }
-  });
 }

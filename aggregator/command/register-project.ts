@@ -1,16 +1,13 @@
 // The commands over projects: what each asks of every edge that takes its events.
 import type { Command } from "commander";
-import { exitCode, MisuseError, print, runCommand } from "../../shared/command.ts";
+import { exitCode, MisuseError, print } from "../../shared/command.ts";
 import type { Policy } from "../../shared/event/policy.ts";
 import { pseudonymsOf } from "../../shared/event/pseudonym.ts";
 import { changePolicy, type Project, readProjects } from "../projects.ts";
-import { migrate } from "../store/migrate.ts";
-import type { Store } from "../store/store.ts";
 import { actorOf } from "./actor.ts";
+import { jsonFlag, onStore } from "./on-store.ts";
 import { changeOf, type PolicyFlags, withPolicyFlags } from "./policy-flags.ts";
 import type { AggregatorCommands } from "./register.ts";
-
-const json = ["--json", "the result as one JSON object on the last line"] as const;
 
 /** Adds the commands to the program. */
 export function registerProject(program: Command, deps: AggregatorCommands): void {
@@ -20,9 +17,9 @@ export function registerProject(program: Command, deps: AggregatorCommands): voi
   project
     .command("list")
     .description("list the projects")
-    .option(...json)
+    .option(...jsonFlag)
     .action((flags: { json?: true }) =>
-      run(deps, async (store) => {
+      onStore(deps, async (store) => {
         const found = (await readProjects(store.sql)).map(shown);
         print(flags.json === true, { projects: found }, () =>
           found.length === 0 ? "there are no projects" : found.map((one) => one.project).join("\n"),
@@ -38,9 +35,9 @@ export function registerProject(program: Command, deps: AggregatorCommands): voi
       "--pseudonyms-of <id>",
       "also what this id is stored as, under every key; for erasures and look-ups",
     )
-    .option(...json)
+    .option(...jsonFlag)
     .action((name: string, flags: { pseudonymsOf?: string; json?: true }) =>
-      run(deps, async (store) => {
+      onStore(deps, async (store) => {
         const [found] = await readProjects(store.sql, name);
         if (found === undefined) throw new Error(`there is no project ${name}`);
         const asked = flags.pseudonymsOf;
@@ -52,9 +49,9 @@ export function registerProject(program: Command, deps: AggregatorCommands): voi
     );
   withPolicyFlags(project.command("set").description("change what a project asks; edges follow within 30 s"))
     .argument("<name>", "the project; made where there is none")
-    .option(...json)
+    .option(...jsonFlag)
     .action((name: string, flags: PolicyFlags & { json?: true }) =>
-      run(deps, async (store) => {
+      onStore(deps, async (store) => {
         if (Object.keys(changeOf(flags, undefined)).length === 0) throw new MisuseError("say what to set");
         const policy = await changePolicy(store, name, actorOf(), (now) => changeOf(flags, now));
         const result = shown({ project: name, policy, created_at: null, changed_at: null });
@@ -79,16 +76,4 @@ function policyText({ project, policy, pseudonyms }: Shown): string {
   const lines = Object.entries(policy).map(([name, value]) => `  ${name}: ${JSON.stringify(value)}`);
   const named = pseudonyms === undefined ? [] : [`  stored as: ${pseudonyms.join(", ") || "itself"}`];
   return [`project ${project}`, ...lines, ...named].join("\n");
-}
-
-function run(deps: AggregatorCommands, work: (store: Store) => Promise<number>): Promise<void> {
-  return runCommand(async () => {
-    const store = await deps.openStore();
-    try {
-      await migrate(store);
-      return await work(store);
-    } finally {
-      await store.close();
-    }
-  });
 }

@@ -12,6 +12,7 @@ import { listQuarantine, showQuarantined, sumQuarantine } from "../read/quaranti
 import { sumRecords } from "../read/quarantine-records.ts";
 import type { Store } from "../store/store.ts";
 import { actorOf } from "./actor.ts";
+import { jsonFlag } from "./on-store.ts";
 import { idOf, readSelection, type SelectionFlags } from "./quarantine-flags.ts";
 import { discardText, listText, retryText, showText } from "./quarantine-text.ts";
 import type { AggregatorCommands } from "./register.ts";
@@ -36,7 +37,6 @@ interface DiscardFlags extends SelectionFlags {
 
 /** How long a retry waits until the ledger has what it sent. */
 const waitMs = 30_000;
-const json = ["--json", "the result as one JSON object on the last line"] as const;
 
 /** Adds the commands to the program. */
 export function registerQuarantine(program: Command, deps: AggregatorCommands): void {
@@ -49,13 +49,13 @@ export function registerQuarantine(program: Command, deps: AggregatorCommands): 
     .addOption(new Option("--status <status>", "how they stand").choices(quarantineStatuses))
     .option("--limit <rows>", "rows at most, up to 1000", "50")
     .option("--cursor <id>", "go on behind this row, as the last answer said")
-    .option(...json)
+    .option(...jsonFlag)
     .action((flags: ListFlags) => runCommand(() => withStore(deps, (store) => list(store, flags))));
   quarantine
     .command("show")
     .description("show one: the event as it came, why it was refused, and what was done with it")
     .argument("<id>", "its number")
-    .option(...json)
+    .option(...jsonFlag)
     .action((id: string, flags: { json?: boolean }) =>
       runCommand(() => withStore(deps, (store) => show(store, idOf(id), flags.json === true))),
     );
@@ -65,7 +65,7 @@ export function registerQuarantine(program: Command, deps: AggregatorCommands): 
     .argument("[ids...]", "their numbers")
     .option("--all", "all that are open")
     .option("--as-new", "conflicts too, each under an identity of its own")
-    .option(...json)
+    .option(...jsonFlag)
     .action((ids: string[], flags: RetryFlags) =>
       runCommand(async () => {
         const asked = { selection: chosen(ids, flags), asNew: flags.asNew === true, actor: actorOf() };
@@ -84,7 +84,7 @@ export function registerQuarantine(program: Command, deps: AggregatorCommands): 
     .argument("[ids...]", "their numbers")
     .option("--all", "all that are open")
     .requiredOption("--why <text>", "why; it is kept with who and when")
-    .option(...json)
+    .option(...jsonFlag)
     .action((ids: string[], flags: DiscardFlags) =>
       runCommand(() => withStore(deps, (store) => discard(store, ids, flags))),
     );

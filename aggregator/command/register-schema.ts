@@ -7,6 +7,7 @@ import { declareTypes, readDeclarations } from "../schema/declare.ts";
 import { readGoverned } from "../schema/read.ts";
 import { typesModule } from "../schema/typescript.ts";
 import type { Store } from "../store/store.ts";
+import { jsonFlag } from "./on-store.ts";
 import type { AggregatorCommands } from "./register.ts";
 
 interface Flags {
@@ -15,7 +16,6 @@ interface Flags {
 }
 
 const project = ["--project <project>", "project the types are of", "default"] as const;
-const json = ["--json", "the result as one JSON object on the last line"] as const;
 
 /** Adds the commands to the program. */
 export function registerSchema(program: Command, deps: AggregatorCommands): void {
@@ -25,19 +25,19 @@ export function registerSchema(program: Command, deps: AggregatorCommands): void
     .description("declare types from a JSON file, or amend the schemas of those declared before")
     .argument("<file>", "one { type, version?, payload?, identity? } or a list of them")
     .option(...project)
-    .option(...json)
+    .option(...jsonFlag)
     .action((file: string, flags: Flags) => runCommand(() => withStore(deps, flags, declare(file))));
   schema
     .command("list")
     .description("list the governed types and their versions")
     .option(...project)
-    .option(...json)
+    .option(...jsonFlag)
     .action((flags: Flags) => runCommand(() => withStore(deps, flags, list)));
   schema
     .command("types")
     .description("write them as a TypeScript module for typed clients")
     .option(...project)
-    .option(...json)
+    .option(...jsonFlag)
     .action((flags: Flags) => runCommand(() => withStore(deps, flags, types)));
 }
 

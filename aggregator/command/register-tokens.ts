@@ -1,12 +1,12 @@
 // The commands over API tokens: who may ask the API and the dashboard, and what.
 import { type Command, Option } from "commander";
-import { exitCode, print, runCommand } from "../../shared/command.ts";
+import { exitCode, print } from "../../shared/command.ts";
 import { type Role, roles } from "../api/roles.ts";
-import { migrate } from "../store/migrate.ts";
 import type { Store } from "../store/store.ts";
 import { createToken, type ListedToken, listTokens, revokeToken, tokenDaysMax } from "../tokens.ts";
 import { actorOf } from "./actor.ts";
 import { durationOf } from "./duration.ts";
+import { jsonFlag, onStore } from "./on-store.ts";
 import type { AggregatorCommands } from "./register.ts";
 
 interface CreateFlags {
@@ -16,8 +16,6 @@ interface CreateFlags {
   project?: string;
   json?: true;
 }
-
-const json = ["--json", "the result as one JSON object on the last line"] as const;
 
 /** Adds the commands to the program. */
 export function registerTokens(program: Command, deps: AggregatorCommands): void {
@@ -35,14 +33,14 @@ export function registerTokens(program: Command, deps: AggregatorCommands): void
     )
     .option("--expires <time>", "how long it is valid, such as 12h or 90d; for ever without")
     .option("--project <project>", "the one project it is answered for; all of them without")
-    .option(...json)
-    .action((flags: CreateFlags) => run(deps, (store) => create(store, flags)));
+    .option(...jsonFlag)
+    .action((flags: CreateFlags) => onStore(deps, (store) => create(store, flags)));
   tokens
     .command("list")
     .description("list tokens, also those that are none any more; never their text")
-    .option(...json)
+    .option(...jsonFlag)
     .action((flags: { json?: true }) =>
-      run(deps, async (store) => {
+      onStore(deps, async (store) => {
         const found = await listTokens(store.sql);
         print(flags.json === true, { tokens: found }, () =>
           found.length === 0 ? "there are no tokens" : found.map(tokenText).join("\n"),
@@ -54,9 +52,9 @@ export function registerTokens(program: Command, deps: AggregatorCommands): void
     .command("revoke")
     .description("end a token")
     .argument("<token>", "its name or its id, as listed, or its text")
-    .option(...json)
+    .option(...jsonFlag)
     .action((named: string, flags: { json?: true }) =>
-      run(deps, async (store) => {
+      onStore(deps, async (store) => {
         const revoked = await revokeToken(store, named, actorOf());
         print(flags.json === true, { ...revoked }, () => {
           return `token ${revoked.id} ${revoked.name} is revoked; aggregators follow within 10 s`;
@@ -80,16 +78,4 @@ function tokenText(token: ListedToken): string {
   if (until !== null) parts.push(`${state === "revoked" ? "revoked" : "until"} ${until}`);
   parts.push(last_used_at === null ? "never used" : `used ${last_used_at}`);
   return parts.filter((part) => part !== "").join("  ");
-}
-
-function run(deps: AggregatorCommands, work: (store: Store) => Promise<number>): Promise<void> {
-  return runCommand(async () => {
-    const store = await deps.openStore();
-    try {
-      await migrate(store);
-      return await work(store);
-    } finally {
-      await store.close();
-    }
-  });
 }

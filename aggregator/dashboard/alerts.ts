@@ -4,22 +4,16 @@ import { showHistory, showRules, standingOf } from "./alerts-rows.ts";
 import { ask } from "./ask.ts";
 import { find, write } from "./element.ts";
 import { formatMoment } from "./format.ts";
-import { setStatus, showFailure, takeToken } from "./frame.ts";
+import { setStatus } from "./frame.ts";
+import { keepRenewed } from "./renewal.ts";
 
-const pollMs = 5_000;
 const pageRows = 20;
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 let shownRows = pageRows;
-let loading: AbortController | undefined;
 let shownMark = "";
-/** Loads not answered yet: a slow store is asked again only once it has answered. */
-let underWay = 0;
 
-/** Asks for everything and draws it; a newer call ends an older one. */
-async function load(): Promise<void> {
-  loading?.abort();
-  loading = new AbortController();
-  const { signal } = loading;
+/** Asks for everything and draws it. */
+async function load(signal: AbortSignal): Promise<void> {
   const [{ data, meta }, history] = await Promise.all([
     ask("alerts", { limit: "1000" }, signal),
     ask("alerts", { by: "transition", limit: String(shownRows) }, signal),
@@ -50,24 +44,8 @@ function showVerdict(rules: readonly AnswerRow[]): void {
   write(verdict, rules.length === 0 ? "No rules yet" : firing > 0 ? `${firing} firing` : calm);
 }
 
-function reload(): void {
-  underWay += 1;
-  void load()
-    .catch((error) => {
-      // A newer load has taken this one's place.
-      if (!(error instanceof DOMException && error.name === "AbortError")) showFailure(error);
-    })
-    .finally(() => {
-      underWay -= 1;
-    });
-}
-
+const reload = keepRenewed(load);
 find("more").addEventListener("click", () => {
   shownRows = Math.min(1_000, shownRows + pageRows);
   reload();
 });
-takeToken(reload);
-setInterval(() => {
-  if (underWay === 0 && !document.hidden && !find<HTMLDialogElement>("token").open) reload();
-}, pollMs);
-reload();

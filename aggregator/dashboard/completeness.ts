@@ -5,23 +5,17 @@ import { may } from "./asker.ts";
 import { formatPart, showGaps, showGroups } from "./completeness-rows.ts";
 import { find, write } from "./element.ts";
 import { formatCount, formatMoment } from "./format.ts";
-import { setStatus, showFailure, takeToken } from "./frame.ts";
+import { setStatus } from "./frame.ts";
+import { keepRenewed } from "./renewal.ts";
 
-const pollMs = 5_000;
 const pageRows = 50;
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const by = find<HTMLSelectElement>("by");
 let pages = 1;
-let loading: AbortController | undefined;
 let shownMark = "";
-/** Loads not answered yet: a slow store is asked again only once it has answered. */
-let underWay = 0;
 
-/** Asks for everything and draws it; a newer call ends an older one. */
-async function load(): Promise<void> {
-  loading?.abort();
-  loading = new AbortController();
-  const { signal } = loading;
+/** Asks for everything and draws it. */
+async function load(signal: AbortSignal): Promise<void> {
   const [{ data, meta }, groups, gaps] = await Promise.all([
     ask("completeness", {}, signal),
     ask("completeness", { by: by.value }, signal),
@@ -79,25 +73,9 @@ function showTotal(total: AnswerRow): void {
   write(find("summary"), `${formatPart(total["completeness"])} of what ${what} numbered has arrived.`);
 }
 
-function reload(): void {
-  underWay += 1;
-  void load()
-    .catch((error) => {
-      // A newer load has taken this one's place.
-      if (!(error instanceof DOMException && error.name === "AbortError")) showFailure(error);
-    })
-    .finally(() => {
-      underWay -= 1;
-    });
-}
-
+const reload = keepRenewed(load);
 by.addEventListener("change", reload);
 find("more").addEventListener("click", () => {
   pages += 1;
   reload();
 });
-takeToken(reload);
-setInterval(() => {
-  if (underWay === 0 && !document.hidden && !find<HTMLDialogElement>("token").open) reload();
-}, pollMs);
-reload();

@@ -4,11 +4,11 @@ import { correctionMs, correctionMsMax, noticesWaitingMax } from "../../shared/l
 import type { Log, LogReader } from "../../shared/log/log.ts";
 import type { Logger } from "../../shared/logger.ts";
 import type { Meter } from "../../shared/meter.ts";
+import { repeat } from "../repeat.ts";
 import type { Store } from "../store/store.ts";
 import { forgetNotices, tellWaiting } from "./forget.ts";
 import type { Notice } from "./notices.ts";
 import { publishStep } from "./publish-step.ts";
-import { repeat } from "./repeat.ts";
 import { tellStep, toldDaysOfStep } from "./tell-step.ts";
 import { hourMs } from "./told-days.ts";
 import type { NoticeTopics } from "./topics.ts";

@@ -1,17 +1,12 @@
 // What the read models cost whoever writes: rows a second with an aggregator that folds them, and without one.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { startModelFolding } from "../../aggregator/model/folding.ts";
-import { openStore } from "../../aggregator/store/open.ts";
 import type { Store } from "../../aggregator/store/store.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { silentLogger } from "../../shared/logger.ts";
-import { closeScene, countRows, openScene } from "../aggregator/scene.ts";
-import { urlName } from "../services/setup.ts";
+import { closeScene, countRows } from "../aggregator/scene.ts";
 import { type Bench, type BenchOptions, interleave, median, ratioOf } from "./bench.ts";
 import { batchesOf, makeEvents, recordsOf } from "./events.ts";
-import { writePath } from "./store-sides.ts";
+import { onBothStores, writePath } from "./store-sides.ts";
 
 const rounds = 5;
 const lotRows = 60_000;
@@ -26,18 +21,7 @@ export default {
   name: "models",
   needs: [],
   wants: ["timescale"],
-  async run(options) {
-    const url = process.env[urlName("timescale")];
-    if (url !== undefined) await measure(() => openScene(url), options);
-    const folder = mkdtempSync(join(tmpdir(), "weir-bench-"));
-    const server = await openStore("embedded:", { schema: "weir", dataDir: folder });
-    try {
-      await measure(() => openScene("embedded:", folder), options);
-    } finally {
-      await server.close();
-      rmSync(folder, { recursive: true, force: true });
-    }
-  },
+  run: (options) => onBothStores((open) => measure(open, options)),
 } satisfies Bench;
 
 /** Events a second: until the last row is committed, and until the last one is in every model, too. */

@@ -1,5 +1,8 @@
 // What the write path is measured against, and the write path itself, each on a schema of its own.
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { copyHeader, copyTrailer } from "../../aggregator/copy-bytes.ts";
 import { decodeSlice, isDecoded } from "../../aggregator/decode.ts";
 import type { LedgerWrites } from "../../aggregator/ledger/fold.ts";
@@ -7,6 +10,7 @@ import { createPartitions } from "../../aggregator/partitions.ts";
 import { makePlan, rowsToSend } from "../../aggregator/plan.ts";
 import { createPump } from "../../aggregator/pump.ts";
 import { eventColumnList } from "../../aggregator/rows.ts";
+import { openStore } from "../../aggregator/store/open.ts";
 import type { Store } from "../../aggregator/store/store.ts";
 import { createWriter } from "../../aggregator/write.ts";
 import { systemClock } from "../../shared/clock.ts";
@@ -14,6 +18,8 @@ import { writeEventsMax } from "../../shared/limits.ts";
 import type { LogIdentity } from "../../shared/log/log.ts";
 import { silentLogger } from "../../shared/logger.ts";
 import { silentMeter } from "../../shared/meter.ts";
+import { openScene } from "../aggregator/scene.ts";
+import { urlName } from "../services/setup.ts";
 import { type Spent, spend } from "./bench.ts";
 import { readAs } from "./events.ts";
 
@@ -75,4 +81,19 @@ export async function rawCopy(store: Store, at: number): Promise<StoreSide<reado
       }
     });
   };
+}
+
+/** Measures on TimescaleDB where there is one, and on an embedded server that scenes share and that ends with it. */
+export async function onBothStores(measure: (open: () => Promise<Store>) => Promise<void>): Promise<void> {
+  const url = process.env[urlName("timescale")];
+  if (url !== undefined) await measure(() => openScene(url));
+  const folder = mkdtempSync(join(tmpdir(), "weir-bench-"));
+  // The first to open an embedded database starts it, the scenes join it, and the first ends it.
+  const server = await openStore("embedded:", { schema: "weir", dataDir: folder });
+  try {
+    await measure(() => openScene("embedded:", folder));
+  } finally {
+    await server.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

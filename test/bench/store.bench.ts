@@ -1,11 +1,6 @@
 // Rows a second of the write path, against raw COPY of the same rows and against inserts of VALUES.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { openStore } from "../../aggregator/store/open.ts";
 import type { Store } from "../../aggregator/store/store.ts";
-import { closeScene, countRows, openScene } from "../aggregator/scene.ts";
-import { urlName } from "../services/setup.ts";
+import { closeScene, countRows } from "../aggregator/scene.ts";
 import {
   type Add,
   type Bench,
@@ -17,7 +12,7 @@ import {
   type Spent,
 } from "./bench.ts";
 import { batchesOf, makeEvents, recordsOf, type SentEvent } from "./events.ts";
-import { rawCopy, writePath } from "./store-sides.ts";
+import { onBothStores, rawCopy, writePath } from "./store-sides.ts";
 import { valuesInserts } from "./store-values.ts";
 
 const rounds = 5;
@@ -36,19 +31,7 @@ export default {
   name: "store",
   needs: [],
   wants: ["timescale"],
-  async run(options) {
-    const url = process.env[urlName("timescale")];
-    if (url !== undefined) await measure(() => openScene(url), options);
-    const folder = mkdtempSync(join(tmpdir(), "weir-bench-"));
-    // The first to open an embedded database starts it, the scenes join it, and the first ends it.
-    const server = await openStore("embedded:", { schema: "weir", dataDir: folder });
-    try {
-      await measure(() => openScene("embedded:", folder), options);
-    } finally {
-      await server.close();
-      rmSync(folder, { recursive: true, force: true });
-    }
-  },
+  run: (options) => onBothStores((open) => measure(open, options)),
 } satisfies Bench;
 
 async function measure(open: () => Promise<Store>, { add, say }: BenchOptions): Promise<void> {

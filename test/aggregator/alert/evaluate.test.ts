@@ -11,6 +11,7 @@ import type { Measure } from "../../../aggregator/alert/measure.ts";
 import type { Rule } from "../../../aggregator/alert/rule.ts";
 import { readRules } from "../../../aggregator/alert/rules.ts";
 import type { Store } from "../../../aggregator/store/store.ts";
+import { until } from "../../support/until.ts";
 import { closeScene, countRows, openScene } from "../scene.ts";
 
 const isLong = process.env["WEIR_TEST_LONG"] === "1";
@@ -170,7 +171,8 @@ describe("a judgement", () => {
     const seen: string[] = [];
     const measure: Measure = async ({ name }) => {
       seen.push(name);
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      const began = Date.now();
+      await until("the clock has gone on", 1_000, () => Date.now() > began);
       return { verdict: "good", value: 0, detail: "" };
     };
     const rules = ["one", "two", "three"].map((name) => ruleOf(name));

@@ -1,10 +1,10 @@
 // Repeats a step beside everything else until it is ended, on a session of its own that is replaced when a step fails.
 import type { Sql } from "postgres";
-import type { Clock } from "../../shared/clock.ts";
-import type { Logger } from "../../shared/logger.ts";
-import { backoffMs } from "../../shared/retry.ts";
-import { errorText } from "../store/errors.ts";
-import type { Store } from "../store/store.ts";
+import type { Clock } from "../shared/clock.ts";
+import type { Logger } from "../shared/logger.ts";
+import { backoffMs } from "../shared/retry.ts";
+import { errorText } from "./store/errors.ts";
+import type { Store } from "./store/store.ts";
 
 export interface RepeatOptions {
   store: Store;
@@ -12,17 +12,23 @@ export interface RepeatOptions {
   logger: Logger;
   /** What a failure is called in the log. */
   fault: string;
+  /** The pause before the first step, ms; none by default. */
+  beginsMs?: number | undefined;
+  /** The longest pause behind a failure, ms. */
+  waitMsMax?: number | undefined;
   /** Does something and answers the pause behind it, ms. */
   step(session: Sql, signal: AbortSignal): Promise<number>;
 }
 
 /** What failed is tried again soon at first, then once a minute at least. */
-const again = { attemptsMax: Number.POSITIVE_INFINITY, baseMs: 1_000, waitMsMax: 60_000 };
+const again = { attemptsMax: Number.POSITIVE_INFINITY, baseMs: 1_000 };
+const waitMsMaxDefault = 60_000;
 /** The end waits so long for the step under way; then it goes with its session, uncommitted. */
 const stopMs = 500;
 
-/** Begins at once; `close` takes no longer than a second. */
-export function repeat({ store, clock, logger, fault, step }: RepeatOptions): { close(): Promise<void> } {
+/** Begins; `close` takes no longer than a second. */
+export function repeat(options: RepeatOptions): { close(): Promise<void> } {
+  const { store, clock, logger, fault, beginsMs = 0, waitMsMax = waitMsMaxDefault, step } = options;
   const ended = new AbortController();
   const { signal } = ended;
   let session: Sql | undefined;
@@ -34,16 +40,18 @@ export function repeat({ store, clock, logger, fault, step }: RepeatOptions): { 
     return pauseMs;
   };
   const run = async (): Promise<void> => {
+    if (beginsMs > 0) await clock.sleep(beginsMs, signal);
     while (!signal.aborted) {
       const pauseMs = await once().catch(async (error: unknown) => {
         failures += 1;
         if (!signal.aborted) logger.error(fault, { error: errorText(error) });
         await session?.end({ timeout: 1 }).catch(() => {});
         session = undefined;
-        return backoffMs(again, failures + 1, clock);
+        return backoffMs({ ...again, waitMsMax }, failures + 1, clock);
       });
       if (pauseMs > 0 && !signal.aborted) await clock.sleep(pauseMs, signal);
     }
+    await session?.end({ timeout: 1 }).catch(() => {});
   };
   const running = run();
   return {
