@@ -45,7 +45,7 @@ export async function cutBuckets(
 ): Promise<CutBuckets | undefined> {
   if (range.stored === undefined) return undefined;
   const from = Math.max(range.from, range.stored.first);
-  const to = Math.min(range.to, range.stored.last);
+  const to = Math.min(range.to - 1, range.stored.last);
   if (from > to) return undefined;
   // Where a clock goes back over midnight, midnight comes twice and PostgreSQL names the later one; the
   // local time just before it, less midnight, is how much earlier the day began. No zone has skipped past

@@ -289,6 +289,12 @@ const cases: [title: string, name: string, query: Record<string, string>, rows: 
     { ...july, by: "property", property: "plan", types: "refund" },
     [[null, 1, 1, 0]],
   ],
+  [
+    "follows cohorts up to the end of the span, and into no period behind it",
+    "retention",
+    { ...july, to: "2026-07-01" },
+    [["2026-07-01", 2, [2]]],
+  ],
   ["answers nothing for an unknown project", "events", { ...july, project: "none" }, []],
 ];
 

@@ -169,7 +169,7 @@ export function countRetention(rows: readonly Row[], asked: RetentionAsked, isBr
   const { interval, tz, from, to } = asked;
   const placeOf = (at: number): string => bucketOf(at, interval, tz);
   const newest = rows.reduce((last, { at }) => Math.max(last, at), 0);
-  const last = placeOf(Math.min(to, newest));
+  const last = placeOf(Math.min(to - 1, newest));
   const cohorts = new Map<string, { cohort: string; country: string | null; members: Set<string>[] }>();
   for (const [person, all] of people(rows, asked).entries()) {
     const own = all.filter(({ at }) => at >= from && at < to);
