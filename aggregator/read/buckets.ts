@@ -1,6 +1,6 @@
 // The buckets of a span: their first moments are worked out once, so that an event is placed by comparing.
 import type { TransactionSql } from "postgres";
-import type { Range } from "./range.ts";
+import { firstMoment, type Range } from "./range.ts";
 import type { Fragment } from "./within.ts";
 
 export interface BucketsAsked {
@@ -47,25 +47,14 @@ export async function cutBuckets(
   const from = Math.max(range.from, range.stored.first);
   const to = Math.min(range.to - 1, range.stored.last);
   if (from > to) return undefined;
-  // Where a clock goes back over midnight, midnight comes twice and PostgreSQL names the later one; the
-  // local time just before it, less midnight, is how much earlier the day began. No zone has skipped past
-  // a midnight since 1970, where ids begin, but to a later time of the same day, which is its first moment.
   const [row] = await tx<CutRow[]>`
-    with midnights as (
-      select day, day at time zone ${asked.tz} as moment
+    with starts as (
+      select day, ${firstMoment(tx, tx`day`, asked.tz)} as moment
       from generate_series(
         date_trunc(${asked.interval}, to_timestamp(${from}::float8 / 1000) at time zone ${asked.tz}),
         to_timestamp(${to}::float8 / 1000) at time zone ${asked.tz},
         ${`1 ${asked.interval}`}::interval
       ) as day
-    ),
-    starts as (
-      select day, moment - greatest(
-        (moment - interval '1 microsecond') at time zone ${asked.tz} + interval '1 microsecond'
-          - (moment at time zone ${asked.tz}),
-        interval '0'
-      ) as moment
-      from midnights
     )
     select array_agg(moment order by day)::text as starts,
       array_agg(to_char(day, 'YYYY-MM-DD') order by day)::text as names,

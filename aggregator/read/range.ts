@@ -3,6 +3,7 @@ import type { TransactionSql } from "postgres";
 import { queryStatementMs } from "../../shared/limits.ts";
 import { WeirError } from "../../shared/problem.ts";
 import type { Bound } from "./parameters.ts";
+import type { Fragment } from "./within.ts";
 
 /** Epoch ms; `to` is exclusive. `asOf` is the time of the snapshot. */
 export interface Range {
@@ -37,21 +38,28 @@ export async function openRange(tx: TransactionSql, asked: RangeAsked): Promise<
         set_config('work_mem', '64MB', true),
         set_config('jit', 'off', true)
     ),
+    behind as (
+      select (coalesce(${to.day}::date, (now() at time zone ${asked.tz})::date) + 1)::timestamp as day from bounded
+    ),
     upper as (
       select coalesce(
         to_timestamp(${to.ms}::double precision / 1000),
-        (coalesce(${to.day}::date, (now() at time zone ${asked.tz})::date) + 1)::timestamp at time zone ${asked.tz}
+        ${firstMoment(tx, tx`day`, asked.tz)}
       ) as moment
-      from bounded
+      from behind
+    ),
+    spanned as (
+      select moment,
+        coalesce(${from.day}::date::timestamp, (moment at time zone ${asked.tz}) - make_interval(days => ${defaultDays})) as day
+      from upper
     )
     select extract(epoch from moment) * 1000 as to_ms,
       extract(epoch from now()) * 1000 as as_of_ms,
       extract(epoch from coalesce(
         to_timestamp(${from.ms}::double precision / 1000),
-        coalesce(${from.day}::date::timestamp, (moment at time zone ${asked.tz}) - make_interval(days => ${defaultDays}))
-          at time zone ${asked.tz}
+        ${firstMoment(tx, tx`day`, asked.tz)}
       )) * 1000 as from_ms
-    from upper`;
+    from spanned`;
   const stored = await readStored(tx);
   const range = {
     stored,
@@ -71,6 +79,20 @@ export async function readStored(tx: TransactionSql): Promise<Range["stored"]> {
   const { first, last } = row!;
   return first === null || last === null ? undefined : { first: first.getTime(), last: last.getTime() };
 }
+
+/**
+ * When a local midnight is, or what comes first behind one that is skipped. Where a clock goes back over midnight,
+ * midnight comes twice and PostgreSQL names the later one; the local time just before it, less midnight, is how much
+ * earlier the day began. No zone has skipped past a midnight since 1970, where ids begin, but to a later time of the
+ * same day, which is its first moment.
+ */
+export const firstMoment = (tx: TransactionSql, midnight: Fragment, tz: string): Fragment => tx`(
+  (${midnight} at time zone ${tz}) - greatest(
+    ((${midnight} at time zone ${tz}) - interval '1 microsecond') at time zone ${tz} + interval '1 microsecond'
+      - ((${midnight} at time zone ${tz}) at time zone ${tz}),
+    interval '0'
+  )
+)`;
 
 function split(bound: Bound | undefined): { day: string | null; ms: number | null } {
   if (bound === undefined) return { day: null, ms: null };

@@ -295,6 +295,18 @@ const cases: [title: string, name: string, query: Record<string, string>, rows: 
     { ...july, to: "2026-07-01" },
     [["2026-07-01", 2, [2]]],
   ],
+  [
+    "ends a day where the next one begins, though its midnight comes twice",
+    "events",
+    { from: "2026-10-31", to: "2026-10-31", tz: "America/Havana", types: "night" },
+    [["2026-10-31", "night", 1]],
+  ],
+  [
+    "begins a day with the first of its two midnights",
+    "events",
+    { from: "2026-11-01", to: "2026-11-01", tz: "America/Havana", types: "night" },
+    [["2026-11-01", "night", 3]],
+  ],
   ["answers nothing for an unknown project", "events", { ...july, project: "none" }, []],
 ];
 
