@@ -43,12 +43,13 @@ export const timeline = defineQuestion({
   isPersonal: true,
   isModelled: () => true,
   ask: async (tx, asked, range) => {
-    const ids = await idsOf(tx, asked);
+    const visitors = await visitorsOf(tx, asked);
+    const ids = [asked.person, ...visitors.map(({ id }) => id)];
     const rows: AnswerRow[] = [];
     for (const day of await activeDays(tx, asked, range, ids)) {
       if (rows.length > asked.limit) break;
       const span = { from: Math.max(range.from, day), to: Math.min(range.to, day + dayMs) };
-      rows.push(...(await eventsOf(tx, asked, span, ids, asked.limit + 1 - rows.length)));
+      rows.push(...(await eventsOf(tx, asked, span, { ids, visitors }, asked.limit + 1 - rows.length)));
     }
     return rows;
   },
@@ -60,16 +61,20 @@ interface TimelineAsked {
   cursor?: readonly [string] | undefined;
 }
 
-// A person, and the visitors who were identified as them; links are of a project, as ids are.
-async function idsOf(tx: TransactionSql, { project, person }: TimelineAsked): Promise<string[]> {
-  const rows = await tx<{ id: string }[]>`
-    select anonymous_id as id
-    from user_links
-    where user_id = ${person}
-      ${project === undefined ? tx`` : tx`and project_id = ${project}`}
-    limit ${limitMax}`;
-  return [person, ...rows.map(({ id }) => id)];
+/** An anonymous_id; in another project it may be another's, and as a user_id somebody else's. */
+interface Visitor {
+  project: string;
+  id: string;
 }
+
+const visitorsOf = (tx: TransactionSql, { project, person }: TimelineAsked): Promise<Visitor[]> => tx<
+  Visitor[]
+>`
+  select project_id as project, anonymous_id as id
+  from user_links
+  where user_id = ${person}
+    ${project === undefined ? tx`` : tx`and project_id = ${project}`}
+  limit ${limitMax}`;
 
 /** The days to look into, the newest first; without them a person would be looked for among everybody's events. */
 async function activeDays(
@@ -97,7 +102,7 @@ async function eventsOf(
   tx: TransactionSql,
   asked: TimelineAsked,
   span: { from: number; to: number },
-  ids: readonly string[],
+  { ids, visitors }: { ids: readonly string[]; visitors: readonly Visitor[] },
   limit: number,
 ): Promise<AnswerRow[]> {
   if (span.from >= span.to) return [];
@@ -107,6 +112,12 @@ async function eventsOf(
     from events
     where ${within(tx, { project: asked.project, users: "all" }, span)}
       and coalesce(user_id, anonymous_id) = any(${[...ids]}::text[])
+      and (
+        coalesce(user_id, anonymous_id) = ${asked.person}
+        or user_id is null and (project_id, anonymous_id) in (
+          select * from unnest(${visitors.map(({ project }) => project)}::text[], ${visitors.map(({ id }) => id)}::text[])
+        )
+      )
       ${asked.cursor === undefined ? tx`` : tx`and id < ${asked.cursor[0]}`}
     order by id desc
     limit ${limit}`;

@@ -62,6 +62,10 @@ beforeAll(async () => {
     { at: "2026-08-12T10:00:00Z", project: "links", anonymous: "d-1" },
     { at: "2026-08-12T10:00:01Z", project: "links", anonymous: "d-3" },
     { at: "2026-08-12T10:00:02Z", project: "links", user: "ann" },
+    // Somebody whose user_id is another's anonymous_id.
+    { at: "2026-05-01T10:00:00Z", project: "names", user: "n-1" },
+    { at: "2026-05-01T10:01:00Z", project: "names", anonymous: "n-1", user: "nan", type: "identify" },
+    { at: "2026-05-01T10:02:00Z", project: "names", anonymous: "n-1" },
     // The same device in another project is another visitor.
     { at: "2026-08-12T10:00:03Z", project: "links-2", anonymous: "d-1" },
   ]);
@@ -329,8 +333,18 @@ describe("a question", () => {
       "10T10:01 identify ann",
       "10T10:00 page_view d-1",
     ]);
+    const { project: _, ...everywhere } = asked;
+    expect(await ask("timeline", everywhere)).toEqual(rows);
     expect(await ask("timeline", { ...asked, project: "links-2" })).toEqual([]);
     expect(await ask("timeline", { ...asked, person: "nobody" })).toEqual([]);
+  });
+
+  it("tells of no namesake of a visitor who turned out to be the person", async () => {
+    const asked = { project: "names", from: "2026-05-01", to: "2026-05-01" };
+    const minutes = async (person: string) =>
+      (await ask("timeline", { ...asked, person })).map((row) => String((row as unknown[])[1]).slice(14, 16));
+    expect(await minutes("nan")).toEqual(["02", "01"]);
+    expect(await minutes("n-1")).toEqual(["02", "00"]);
   });
 
   it("answers the newest events first", async () => {
