@@ -50,7 +50,9 @@ export async function runCommand(work: () => Promise<number | undefined>): Promi
     process.exitCode = (await work()) ?? exitCode.fine;
   } catch (error) {
     const misuse = error instanceof ConfigError || error instanceof MisuseError;
-    process.stderr.write(`weir: ${redactText(error instanceof Error ? error.message : String(error))}\n`);
+    const text = error instanceof Error ? error.message : String(error);
+    // Faults of settings hold no values, and what follows SOME_SECRET: is what to do about it.
+    process.stderr.write(`weir: ${error instanceof ConfigError ? text : redactText(text)}\n`);
     if (process.env["WEIR_TEST_STACKS"] === "1") console.error(error);
     process.exitCode = misuse ? exitCode.misuse : exitCode.failed;
   }
