@@ -33,7 +33,7 @@ export async function askRolling(
   const end = Math.min(range.to, last + (days + 1) * dayMs, Math.max(range.asOf, last) + 1);
   if (range.from >= end) return [];
   const { firstDay, readFrom } = await findFirst(tx, asked, range.from, days);
-  const read = { ...range, from: readFrom, stored: { ...range.stored, last: end - 1 } };
+  const read = { ...range, from: Math.min(readFrom, end - 1), stored: { ...range.stored, last: end - 1 } };
   const daily = await cutBuckets(tx, { ...asked, interval: "day" }, read);
   if (daily === undefined) return [];
   const span = { ...range, from: daily.first };

@@ -311,6 +311,12 @@ const cases: [title: string, name: string, query: Record<string, string>, rows: 
     { from: "2026-11-01", to: "2026-11-01", tz: "America/Havana", types: "night" },
     [["2026-11-01", "night", 3]],
   ],
+  [
+    "counts the people of the only day of a span that ends before its noon",
+    "active-users",
+    { ...july, to: "2026-07-01T06:00:00Z", rolling: "1d" },
+    [["2026-07-01", 1, 1, 1]],
+  ],
   ["answers nothing for an unknown project", "events", { ...july, project: "none" }, []],
 ];
 
