@@ -2,10 +2,10 @@
 import type { PendingQuery, Row } from "postgres";
 import { noteAction } from "../audit.ts";
 import { lockMovedAlone } from "../moved.ts";
-import { forgetRows } from "../quarantine/expire.ts";
 import { unpacking } from "../store/columnstore.ts";
 import type { Store } from "../store/store.ts";
 import { type SubjectKind, subjectHash } from "./bars.ts";
+import { forgetQuarantined } from "./remove-quarantined.ts";
 import { settleStreams, touchStreams } from "./streams.ts";
 
 /** `type` absent: all of them. `from`: epoch ms, the first moment that stays. */
@@ -33,7 +33,7 @@ export interface Removed {
 }
 
 const dayMs = 86_400_000;
-const [rowsAtOnce, keptAtOnce] = [5_000, 500];
+const rowsAtOnce = 5_000;
 
 /**
  * Removes a project's events before a time, and has later copies of them counted as `expired`. The bound
@@ -110,15 +110,28 @@ async function removeRows(
     where project_id = ${project} and event_time <= ${new Date(until)}`;
   if (typeof span?.["first_ms"] !== "number") return 0;
   let rows = 0;
-  for (let day = Math.floor(span["first_ms"] / dayMs) * dayMs; day <= until; day += dayMs) {
+  let first: number | undefined = span["first_ms"];
+  while (first !== undefined) {
+    const day = Math.floor(first / dayMs) * dayMs;
     const last = Math.min(until, day + dayMs - 1);
     for (;;) {
       const removed = await removeSome(store, project, reason, [day, last], condition);
       rows += removed;
       if (removed < rowsAtOnce) break;
     }
+    first = await firstFrom(store, day + dayMs, until);
   }
   return rows;
+}
+
+// The next event of whatever project: ids begin with their time and have an index, so days without any cost nothing.
+async function firstFrom({ sql }: Store, from: number, until: number): Promise<number | undefined> {
+  const id = `${from.toString(16).padStart(12, "0")}${"0".repeat(20)}`;
+  const [row] = await sql<{ ms: number }[]>`
+    select (extract(epoch from event_time) * 1000)::float8 as ms from events
+    where id >= ${id}::uuid and event_time >= ${new Date(from)} and event_time <= ${new Date(until)}
+    order by id limit 1`;
+  return row?.ms;
 }
 
 async function removeSome(
@@ -166,35 +179,4 @@ async function removeSome(
     select count(*)::int as removed from gone`,
   );
   return row.removed;
-}
-
-// What lies in quarantine was never read as an event for good, so its bytes are looked into one by one.
-async function forgetQuarantined(store: Store, { project, kind, id, until }: Erasure): Promise<number> {
-  let after = "0";
-  let forgotten = 0;
-  for (;;) {
-    const rows = await store.sql`
-      select quarantine_id::text as quarantine_id, original from quarantine
-      where project_id = ${project} and quarantine_id > ${after}::bigint and received_at <= ${new Date(until)}
-      order by quarantine_id
-      limit ${keptAtOnce}`;
-    const found = rows.filter((row) => names(row["original"] as Uint8Array, kind, id));
-    forgotten += await forgetRows(
-      store,
-      found.map((row) => String(row["quarantine_id"])),
-    );
-    if (rows.length < keptAtOnce) return forgotten;
-    after = String(rows.at(-1)!["quarantine_id"]);
-  }
-}
-
-// What is no JSON cannot be asked for a field: there the id's very bytes are enough to forget it.
-function names(original: Uint8Array, kind: SubjectKind, id: string): boolean {
-  const bytes = Buffer.from(original);
-  try {
-    const event: unknown = JSON.parse(bytes.toString("utf8"));
-    return typeof event === "object" && event !== null && Reflect.get(event, kind) === id;
-  } catch {
-    return bytes.includes(id);
-  }
 }

@@ -2,7 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Command } from "commander";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import type { AggregatorCommands } from "../../aggregator/command/register.ts";
+import { registerLifecycle } from "../../aggregator/command/register-lifecycle.ts";
 import { subjectHash } from "../../aggregator/lifecycle/bars.ts";
 import { eraseSubject, expireEvents } from "../../aggregator/lifecycle/remove.ts";
 import type { Store } from "../../aggregator/store/store.ts";
@@ -11,6 +14,7 @@ import { noon, recordOf, type Sketch } from "./records.ts";
 import { closeScene, countRows, type Hand, ledgerSums, openHand, openScene } from "./scene.ts";
 
 const hour = 3_600_000;
+const iso = (ms: number): string => new Date(ms).toISOString();
 
 describe("an event that may not come in any more", () => {
   const folder = mkdtempSync(join(tmpdir(), "weir-bars-"));
@@ -169,6 +173,43 @@ describe("an event that may not come in any more", () => {
     await closes();
     const [row] = await store.sql`select erasures::text as text from erasures`;
     expect(row?.["text"]).not.toContain("u-1");
+  });
+
+  it("is looked for in the days that have events alone, however far the span reaches", async () => {
+    await write(
+      { name: "ahead", at: noon + 90 * 24 * hour },
+      { name: "now" },
+      { name: "first", at: 12 * hour },
+    );
+    const far = Date.parse("9999-12-31");
+    const subject = { project: "p", actor: "test", kind: "user_id", id: "u-1", until: far } as const;
+    expect(await eraseSubject(store, subject)).toMatchObject({ rows: 3 });
+    await closes();
+  });
+
+  it("is told as removed where the hours cannot be brought up to date behind it", async () => {
+    await fill();
+    let looks = 0;
+    const broken: Store = Object.create(store, {
+      close: { value: async () => {} },
+      // The first look is of the migration.
+      inspect: { value: () => (++looks > 1 ? Promise.reject(new Error("no room")) : store.inspect()) },
+    });
+    const program = new Command();
+    registerLifecycle(program, { openStore: async () => broken } as unknown as AggregatorCommands);
+    const out = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    const told = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    try {
+      await program.parseAsync(["expire", "--project", "p", "--before", iso(noon - 36 * hour)], {
+        from: "user",
+      });
+      expect(out.mock.calls).toEqual([["removed 2 events\n"]]);
+      expect(told.mock.calls.join("")).toMatch(/^hourly_dimensions shows it within 15 minutes.*no room\n$/);
+      expect(process.exitCode).toBe(0);
+    } finally {
+      vi.restoreAllMocks();
+    }
+    expect(await names()).toEqual(["click", "day-1", "moved", "theirs"]);
   });
 
   it("is not missed by a writer that is at work while its bar is raised", async () => {
