@@ -1,5 +1,5 @@
-// An embedded store with rows that a test chose, written without the pipeline.
-import { createHash } from "node:crypto";
+// A store with rows that a test chose, written without the pipeline.
+import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -50,14 +50,17 @@ export interface FilledStore {
   close(): Promise<void>;
 }
 
-/** Starts an empty, migrated store in a folder of its own. */
-export async function filledStore(): Promise<FilledStore> {
+/** Opens an empty, migrated store: embedded in a folder of its own, or in a schema of its own on a server. */
+export async function filledStore(url?: string): Promise<FilledStore> {
   const dataDir = mkdtempSync(join(tmpdir(), "weir-read-"));
-  await copyDatabase(join(dataDir, "postgres"));
-  const store = await openStore("embedded:", { schema: "weir", dataDir });
+  if (url === undefined) await copyDatabase(join(dataDir, "postgres"));
+  const schema = url === undefined ? "weir" : `weir_${randomBytes(4).toString("hex")}`;
+  const store = await openStore(url ?? "embedded:", { schema, dataDir });
   await migrate(store);
   // One partition for whatever a test writes; the writer, which makes them by month, is not here.
-  await store.sql`create table events_given partition of events default`;
+  if (store.flavour === "postgresql") {
+    await store.sql`create table events_given partition of events default`;
+  }
   let made = 0;
   // What the writer does for the rows it stores; notes of rows that are folded already are not made again.
   let notedTo = "epoch";
@@ -94,6 +97,7 @@ export async function filledStore(): Promise<FilledStore> {
       });
     },
     async close() {
+      if (url !== undefined) await store.sql.unsafe(`drop schema ${schema} cascade`);
       await store.close();
       rmSync(dataDir, { recursive: true, force: true });
     },
