@@ -3,6 +3,7 @@ import type { TransactionSql } from "postgres";
 import { type ActiveAsked, activeSets, canUseBits } from "./active-modelled.ts";
 import { activePeople } from "./active-raw.ts";
 import { type BucketsAsked, cutBuckets } from "./buckets.ts";
+import { asCounted } from "./events-counted.ts";
 import { type AnswerRow, rowLimit } from "./question.ts";
 import type { Range } from "./range.ts";
 import type { Fragment } from "./within.ts";
@@ -25,9 +26,11 @@ export function canUseBitsFor(asked: ActiveAsked, range: Range, days: number): b
 export async function askRolling(
   tx: TransactionSql,
   asked: RollingAsked,
-  range: Range,
+  opened: Range,
   days: number,
 ): Promise<AnswerRow[]> {
+  const isModelled = canUseBitsFor(asked, opened, days);
+  const range = isModelled ? await asCounted(tx, opened) : opened;
   if (range.stored === undefined) return [];
   const { last } = range.stored;
   const end = Math.min(range.to, last + (days + 1) * dayMs, Math.max(range.asOf, last) + 1);
@@ -37,7 +40,7 @@ export async function askRolling(
   const daily = await cutBuckets(tx, { ...asked, interval: "day" }, read);
   if (daily === undefined) return [];
   const span = { ...range, from: daily.first };
-  const sets = canUseBitsFor(asked, range, days) ? activeSets(tx, asked, span, daily) : undefined;
+  const sets = isModelled ? activeSets(tx, asked, span, daily) : undefined;
   const counted =
     sets === undefined ? ofPeople(tx, activePeople(tx, asked, span, daily), days) : ofSets(tx, sets, days);
   return tx`

@@ -4,6 +4,7 @@ import { activeSets, canUseBits } from "./active-modelled.ts";
 import { activePeople } from "./active-raw.ts";
 import { askRolling, canUseBitsFor } from "./active-rolling.ts";
 import { cutBuckets } from "./buckets.ts";
+import { asCounted } from "./events-counted.ts";
 import { bucket, eventParameters, interval } from "./parameters.ts";
 import { defineQuestion, rowLimit } from "./question.ts";
 
@@ -37,9 +38,10 @@ export const activeUsers = defineQuestion({
     asked.rolling === undefined ? canUseBits(asked, range) : canUseBitsFor(asked, range, asked.rolling),
   ask: async (tx, asked, range) => {
     if (asked.rolling !== undefined) return await askRolling(tx, asked, range, asked.rolling);
-    const buckets = await cutBuckets(tx, asked, range);
+    const isModelled = canUseBits(asked, range);
+    const buckets = await cutBuckets(tx, asked, isModelled ? await asCounted(tx, range) : range);
     if (buckets === undefined) return [];
-    const sets = canUseBits(asked, range) ? activeSets(tx, asked, range, buckets) : undefined;
+    const sets = isModelled ? activeSets(tx, asked, range, buckets) : undefined;
     const counted =
       sets === undefined
         ? tx`

@@ -39,15 +39,20 @@ export async function countedEvents(
         ${asked.users === "identified" ? tx`and is_identified` : tx``}`,
     count: tx`sum(events)`,
     hasRevenue: tx`revenue_events > 0`,
-    range: { ...range, stored: await readCounted(tx) },
+    range: await asCounted(tx, range),
   };
 }
 
-// Days of which events have expired stay in the model, so it may begin before what is stored.
-async function readCounted(tx: TransactionSql): Promise<Range["stored"]> {
+/** The range, its `stored` with what models alone hold: days of which events have expired stay in them. */
+export async function asCounted(tx: TransactionSql, range: Range): Promise<Range> {
   const [row] = await tx<[{ first: Date | null; last: Date | null }]>`
     select min(quarter) as first, max(quarter) as last from quarter_counts`;
   const { first, last } = row;
-  if (first === null || last === null) return undefined;
-  return { first: first.getTime(), last: last.getTime() + quarterMs - 1 };
+  if (first === null || last === null) return range;
+  const counted = { first: first.getTime(), last: last.getTime() + quarterMs - 1 };
+  const { stored = counted } = range;
+  return {
+    ...range,
+    stored: { first: Math.min(stored.first, counted.first), last: Math.max(stored.last, counted.last) },
+  };
 }

@@ -5,6 +5,7 @@ import { WeirError } from "../../shared/problem.ts";
 import { type ActiveAsked, activeSets, canUseBits } from "./active-modelled.ts";
 import { type Breakdown, brokenDown, breakdown as kinds, tagValue } from "./breakdown.ts";
 import { type Buckets, cutBuckets } from "./buckets.ts";
+import { asCounted } from "./events-counted.ts";
 import { bucket, eventParameters, interval } from "./parameters.ts";
 import { type AnswerRow, defineQuestion } from "./question.ts";
 import type { Range } from "./range.ts";
@@ -48,16 +49,16 @@ export const retention = defineQuestion({
       .describe("Active people of the cohort in its own period and in each behind it that has begun"),
   }),
   isModelled: canUseSets,
-  ask: async (tx, asked, range) => {
+  ask: async (tx, asked, opened) => {
+    const isModelled = canUseSets(asked, opened);
+    const range = isModelled ? await asCounted(tx, opened) : opened;
     const buckets = await cutBuckets(tx, asked, range);
     if (buckets === undefined || range.stored === undefined) return [];
     // A first event ever may lie long before the span.
     const isFirstTime = asked.mode === "first-time";
     const readFrom = isFirstTime ? Math.min(range.from, range.stored.first) : range.from;
     const counting = { ...asked, isFirstTime, buckets };
-    const sets = canUseSets(asked, range)
-      ? activeSets(tx, asked, range, buckets, isFirstTime ? 0 : range.from)
-      : undefined;
+    const sets = isModelled ? activeSets(tx, asked, range, buckets, isFirstTime ? 0 : range.from) : undefined;
     const cells =
       sets === undefined
         ? await countCells(tx, activityOfEvents(tx, asked, range, buckets, readFrom), counting)

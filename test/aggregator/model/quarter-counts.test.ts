@@ -6,10 +6,12 @@ import fc from "fast-check";
 import type { Sql } from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expireEvents } from "../../../aggregator/lifecycle/remove.ts";
+import { activeUsers } from "../../../aggregator/read/active-users.ts";
 import { answer } from "../../../aggregator/read/answer.ts";
 import { events } from "../../../aggregator/read/events.ts";
 import { canModel, quarterMs } from "../../../aggregator/read/modelled.ts";
 import type { Question } from "../../../aggregator/read/question.ts";
+import { retention } from "../../../aggregator/read/retention.ts";
 import { revenue } from "../../../aggregator/read/revenue.ts";
 import type { Store } from "../../../aggregator/store/store.ts";
 import { foldAll } from "../../support/fold-all.ts";
@@ -124,6 +126,20 @@ describe("quarter hours", () => {
     await foldAll(store);
     const rows = await rowsOf(events, { from: "2026-10-01", to: "2026-11-30" });
     expect(rows.map((row) => row["bucket"])).toEqual(["2026-10-30", "2026-11-03"]);
+    // Every other question of a model has those days, too.
+    const span = { from: "2026-10-30", to: "2026-11-03" };
+    expect(await rowsOf(activeUsers, span)).toEqual([
+      { bucket: "2026-10-30", active_users: 1 },
+      { bucket: "2026-11-03", active_users: 1 },
+    ]);
+    expect(await rowsOf(activeUsers, { ...span, rolling: "2d" })).toMatchObject([
+      { bucket: "2026-10-30", active_users: 1 },
+      { bucket: "2026-10-31", active_users: 1 },
+      { bucket: "2026-11-03", active_users: 1 },
+    ]);
+    expect(await rowsOf(retention, span)).toEqual([
+      { cohort: "2026-10-30", size: 1, retained: [1, 0, 0, 0, 1] },
+    ]);
   });
 
   it("hold every time zone's midnights since 1980, as PostgreSQL and this runtime know them", async () => {
