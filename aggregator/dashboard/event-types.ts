@@ -97,6 +97,6 @@ function said(meta: Answer["meta"], more = ""): HTMLElement {
   const how =
     looked === all
       ? `All ${formatCount(all)} events were looked at.`
-      : `${formatCount(looked)} of ${formatCount(all)} events were looked at, chosen by their ids.`;
+      : `${formatCount(looked)} of ${formatCount(all)} events were looked at, from quarter hours spread over the span.`;
   return make("p", "under key", `${how}${more}`);
 }

@@ -2,23 +2,17 @@
 import type { TransactionSql } from "postgres";
 import { z } from "zod";
 import { countProperties, propertiesMax, valuesMax } from "./cardinality-properties.ts";
-import {
-  type ContentAsked,
-  countTypes,
-  sampled,
-  type TypeCount,
-  usersOfTypes,
-  wholePart,
-} from "./cardinality-sample.ts";
+import { type Bounds, type ContentAsked, chooseEvents, type Sample, sampled } from "./cardinality-sample.ts";
+import { usersOfTypes } from "./cardinality-users.ts";
 import { canModel } from "./modelled.ts";
 import { identifier, sharedParameters } from "./parameters.ts";
 import { type AnswerRow, defineQuestion } from "./question.ts";
 import type { Range } from "./range.ts";
 
-/** Some 5 µs each to weigh. */
-const weighedMax = 50_000;
-/** Some 20 µs each to take apart; more than the values that are counted, so that too many are seen to be. */
-const takenApartMax = 20_000;
+/** Some 4 µs each to weigh. */
+const weighed: Bounds = { readMax: 20_000, lookedMax: 10_000 };
+/** Some 15 µs each to take apart. More are read, as what happens at one time often shares a value. */
+const takenApart: Bounds = { readMax: 60_000, lookedMax: 5_000 };
 const typesMax = 500;
 
 const ofType = (words: string) => z.int().min(0).optional().describe(`by=type: ${words}`);
@@ -66,9 +60,9 @@ export const cardinality = defineQuestion({
   isModelled: (asked, range) => canModel({ ...asked, users: "all" }, range),
   ask: async (tx, asked, range) => {
     const isWhole = asked.by === "type";
-    const counts = await countTypes(tx, asked, range, isWhole ? weighedMax : takenApartMax);
-    if (counts.length === 0) return [];
-    return isWhole ? await weighTypes(tx, asked, range, counts) : await takeApart(tx, asked, range, counts);
+    const sample = await chooseEvents(tx, asked, range, isWhole ? weighed : takenApart);
+    if (sample.types.length === 0) return [];
+    return isWhole ? await weighTypes(tx, asked, range, sample) : await takeApart(tx, asked, range, sample);
   },
   metaOf: (rows) => {
     const types = [...new Map(rows.map((row) => [row["type"], row])).values()];
@@ -102,28 +96,27 @@ async function weighTypes(
   tx: TransactionSql,
   asked: ContentAsked,
   range: Range,
-  counts: readonly TypeCount[],
+  sample: Sample,
 ): Promise<AnswerRow[]> {
   const columns = tx`octet_length(payload::text) as bytes, pg_column_size(events.*) as row_bytes`;
-  const weighed = await tx<Weighed[]>`
+  const weights = await tx<Weighed[]>`
     select type, count(*)::float8 as sampled, sum(bytes)::float8 as bytes, max(bytes) as bytes_max,
       percentile_disc(array[0.5, 0.95]) within group (order by bytes) as quantiles,
       sum(row_bytes)::float8 as row_bytes
-    from (${sampled(tx, asked, range, counts, columns)}) as looked
+    from (${sampled(tx, asked, range, sample, columns)}) as looked
     group by type`;
   const users = await tx<{ type: string; users: number }[]>`
     ${usersOfTypes(
       tx,
       asked,
       range,
-      counts.map(({ type }) => type),
+      sample.types.map(({ type }) => type),
     )}`;
-  const weights = new Map(weighed.map((row) => [row.type, row]));
+  const weightOf = new Map(weights.map((row) => [row.type, row]));
   const people = new Map(users.map((row) => [row.type, row.users]));
-  const rows = counts.map((count) => {
-    const own = weights.get(count.type) ?? nothing;
-    const scale = wholePart / count.part;
-    return { ...count, own, bytes: Math.round(own.bytes * scale), rowBytes: own.row_bytes * scale };
+  const rows = sample.types.map(({ type, events, scale }) => {
+    const own = weightOf.get(type) ?? nothing;
+    return { type, events, own, bytes: Math.round(own.bytes * scale), rowBytes: own.row_bytes * scale };
   });
   const total = rows.reduce((sum, { rowBytes }) => sum + rowBytes, 0);
   return rows.map(({ type, events, own, bytes, rowBytes }) => ({
@@ -142,11 +135,11 @@ async function takeApart(
   tx: TransactionSql,
   asked: ContentAsked,
   range: Range,
-  counts: readonly TypeCount[],
+  sample: Sample,
 ): Promise<AnswerRow[]> {
-  const held = await countProperties(tx, sampled(tx, asked, range, counts, tx`payload`));
+  const held = await countProperties(tx, sampled(tx, asked, range, sample, tx`payload`));
   const properties = Map.groupBy(held, ({ type }) => type);
-  return counts.flatMap(({ type, events }) =>
+  return sample.types.flatMap(({ type, events }) =>
     (properties.get(type) ?? []).map((row) => ({
       type,
       ...lookedAt(events, row.sampled),

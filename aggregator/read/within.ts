@@ -38,11 +38,13 @@ export function withinUsers(tx: TransactionSql, asked: EventsAsked, span: Span):
   return asked.users !== "identified" ? all : tx`${all} and user_id is not null`;
 }
 
-function firstIdAt(ms: number): string {
+/** The least id that an event of this time, in epoch ms, may have. */
+export function firstIdAt(ms: number): string {
   return `${idHead(ms)}-0000-0000-000000000000`;
 }
 
-function lastIdBefore(ms: number): string {
+/** The greatest id of an event before this time. */
+export function lastIdBefore(ms: number): string {
   return `${idHead(ms - 1)}-ffff-ffff-ffffffffffff`;
 }
 

@@ -7,7 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { modelTables } from "../../../aggregator/model/models.ts";
 import { answer } from "../../../aggregator/read/answer.ts";
 import { cardinality } from "../../../aggregator/read/cardinality.ts";
-import { countTypes, sampled, wholePart } from "../../../aggregator/read/cardinality-sample.ts";
+import {
+  type Bounds,
+  chooseEvents,
+  sampled,
+  wholePart,
+} from "../../../aggregator/read/cardinality-sample.ts";
 import type { Store } from "../../../aggregator/store/store.ts";
 import { foldAll } from "../../support/fold-all.ts";
 import { describeWith, serviceUrl } from "../../support/services.ts";
@@ -180,6 +185,22 @@ function suite(open: () => Promise<Store>, numRuns: number): void {
     expect(meta).toMatchObject({ sampled: 2, sampled_of: 2 });
   });
 
+  /** What is chosen of a span, and the ids of the events that are looked at. */
+  const look = (span: { from: number; to: number }, bounds: Bounds) =>
+    store.sql.begin(async (tx) => {
+      const [asked, range] = [
+        { tz: "UTC", limit: 10 },
+        { ...span, asOf: begin, stored: undefined },
+      ];
+      const sample = await chooseEvents(tx, asked, range, bounds);
+      const rows = await tx`
+        select type, count(*)::int as looked, array_agg(id::text order by id) as ids
+        from (${sampled(tx, asked, range, sample, tx`id`)}) as looked
+        group by type
+        order by type`;
+      return { types: sample.types, rows };
+    });
+
   it("looks at a part of a frequent type, and at all of a rare one", async () => {
     await empty();
     const sketches = Array.from({ length: 1_000 }, (_, at) => ({
@@ -188,27 +209,42 @@ function suite(open: () => Promise<Store>, numRuns: number): void {
     }));
     await hand.write(0, recordOf(sketches));
     await foldAll(store);
-    const range = { from: begin, to: begin + dayMs, asOf: begin, stored: undefined };
-    const looked = () =>
-      store.sql.begin(async (tx) => {
-        const counts = await countTypes(tx, { tz: "UTC", limit: 10 }, range, 210);
-        const rows = await tx`
-          select type, count(*)::int as looked, array_agg(id::text order by id) as ids
-          from (${sampled(tx, { tz: "UTC", limit: 10 }, range, counts, tx`id`)}) as looked
-          group by type
-          order by type`;
-        return { counts, rows };
-      });
-    const { counts, rows } = await looked();
-    expect(counts).toEqual([
+    const looked = () => look({ from: begin, to: begin + dayMs }, { readMax: 10_000, lookedMax: 210 });
+    const { types, rows } = await looked();
+    expect(types).toMatchObject([
       { type: "often", events: 990, part: Math.ceil((wholePart * 200) / 990) },
-      { type: "rare", events: 10, part: wholePart },
+      { type: "rare", events: 10, part: wholePart, scale: 1 },
     ]);
     expect(rows[1]).toMatchObject({ type: "rare", looked: 10 });
     // Which ones is decided by their ids: about 200, and the same ones each time.
     expect(rows[0]!["looked"]).toBeGreaterThan(140);
     expect(rows[0]!["looked"]).toBeLessThan(260);
     expect((await looked()).rows).toEqual(rows);
+  });
+
+  it("reads some quarter hours of every day, and all of the few that a rare type has", async () => {
+    await empty();
+    const [days, quarterMs] = [10, 15 * 60_000];
+    const sketches = Array.from({ length: days * 96 * 4 }, (_, at) => ({
+      ...{ name: `spread-${at}`, at: begin + Math.floor(at / 4) * quarterMs + (at % 4) },
+      fields: { type: Math.floor(at / 4) === 500 ? "rare" : "often" },
+    }));
+    for (let at = 0; at < sketches.length; at += 1_000)
+      await hand.write(0, recordOf(sketches.slice(at, at + 1_000)));
+    await foldAll(store);
+    const span = { from: begin, to: begin + days * dayMs };
+    const { types, rows } = await look(span, { readMax: 1_000, lookedMax: 10_000 });
+    const [often, rare] = types;
+    expect(rows[1]).toMatchObject({ type: "rare", looked: 4 });
+    expect(rare).toMatchObject({ events: 4, scale: 1 });
+    const ids = rows[0]!["ids"] as string[];
+    expect(ids.length).toBeGreaterThan(250);
+    expect(ids.length).toBeLessThan(1_000);
+    // What was looked at stands for all of them.
+    expect(ids.length * often!.scale).toBeCloseTo(often!.events, 6);
+    const dayOf = (id: string): number =>
+      Math.floor((Number.parseInt(id.replace("-", "").slice(0, 12), 16) - begin) / dayMs);
+    expect(new Set(ids.map(dayOf)).size).toBe(days);
   });
 }
 
