@@ -36,8 +36,10 @@ const moment = (dayAddsMs: number) =>
   z.string().transform((text, context): number => {
     const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
     const time = readTime(isDay ? `${text}T00:00:00Z` : text);
-    // PostgreSQL's calendar has neither the year 0 nor what is long before it.
-    if (typeof time === "number" && time >= -62_135_596_800_000) return isDay ? time + dayAddsMs : time;
+    // PostgreSQL's calendar has neither the year 0 nor what is long before it; as text a time ends with 9999.
+    if (typeof time === "number" && time >= -62_135_596_800_000) {
+      return Math.min(isDay ? time + dayAddsMs : time, 253_402_300_799_999);
+    }
     context.addIssue({ code: "custom", message: "must be a date or an RFC 3339 time" });
     return z.NEVER;
   });

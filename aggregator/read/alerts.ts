@@ -2,7 +2,7 @@
 import type { TransactionSql } from "postgres";
 import { z } from "zod";
 import { cursorOf, limitOf } from "./cursor.ts";
-import { sharedParameters } from "./parameters.ts";
+import { identifier, sharedParameters } from "./parameters.ts";
 import { type AnswerRow, defineQuestion } from "./question.ts";
 
 const parameters = z.strictObject({
@@ -10,10 +10,10 @@ const parameters = z.strictObject({
     .enum(["rule", "transition"])
     .default("rule")
     .describe("rule: how each stands; transition: when they began and ended to fire, the newest first"),
-  rule: z.string().max(64).optional().describe("One rule; all of them when absent"),
+  rule: identifier.optional().describe("One rule; all of them when absent"),
   format: sharedParameters.format,
   limit: limitOf(200, 1_000),
-  cursor: cursorOf(z.tuple([z.string().max(64), z.uuid().nullable()])),
+  cursor: cursorOf(z.tuple([identifier, z.uuid().nullable()])),
 });
 
 const moment = z.iso.datetime();

@@ -66,9 +66,15 @@ export const retryBody = z
   })
   .refine(isChosen, choose);
 
-export const discardBody = z
-  .strictObject({ ...chosen, why: z.string().trim().min(1).max(1_000).describe("Why; it is kept") })
-  .refine(isChosen, choose);
+const why = z
+  .string()
+  .trim()
+  .min(1)
+  .max(1_000)
+  .refine((text) => !text.includes("\u0000"), "must not have U+0000, which the store cannot keep")
+  .describe("Why; it is kept");
+
+export const discardBody = z.strictObject({ ...chosen, why }).refine(isChosen, choose);
 
 const count = z.int();
 const notOpen = z.array(z.string()).describe("Rows asked for by number that are not open");

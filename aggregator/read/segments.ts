@@ -74,7 +74,7 @@ function peopleOfDays(tx: TransactionSql, asked: SegmentsAsked, { from, to }: Ra
     select ${tx(asked.by)} collate "C" as value, project_id, number as person, sum(events) as events,
       sum(revenue) filter (where currency = 'USD') as revenue
     from person_days
-    where day >= ${dateOf(from)} and day < ${dateOf(to)}
+    where day >= ${dateOf(tx, from)} and day < ${dateOf(tx, to)}
       ${asked.project === undefined ? tx`` : tx`and project_id = ${asked.project}`}
       ${asked.users === "identified" ? tx`and is_identified` : tx``}
     group by 1, 2, 3`;
@@ -91,7 +91,9 @@ function peopleOfEvents(tx: TransactionSql, asked: SegmentsAsked, range: Range):
     group by 1, 2, 3`;
 }
 
-const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+// By the store's calendar, which goes on behind the year 9999.
+const dateOf = (tx: TransactionSql, ms: number): Fragment =>
+  tx`(to_timestamp(${ms}::float8 / 1000) at time zone 'UTC')::date`;
 
 function personColumn(tx: TransactionSql, { users }: EventsAsked): Fragment {
   if (users === "linked") return tx`coalesce(events.user_id, user_links.user_id, anonymous_id)`;

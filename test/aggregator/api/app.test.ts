@@ -77,6 +77,17 @@ async function refusal(response: Response): Promise<unknown> {
 
 const july = "from=2026-07-01&to=2026-07-31";
 
+describe("a change over HTTP", () => {
+  it("is refused where the store cannot keep its reason", async () => {
+    const response = await api().request("/v1/quarantine/discard", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ ids: ["1"], why: "a\u0000b" }),
+    });
+    expect(await refusal(response)).toBe("body_malformed");
+  });
+});
+
 describe("a question over HTTP", () => {
   it("is answered with its rows and where they stand in time", async () => {
     const response = await api().request(`/v1/active-users?${july}`);
@@ -124,6 +135,19 @@ describe("a question over HTTP", () => {
     expect(await refusal(response)).toBe("invalid_query");
     for (const name of ["from:", "tz:", '"colour"']) expect(problem.detail).toContain(name);
     expect(problem.retryable).toBe(false);
+  });
+
+  const place = (...values: unknown[]): string => Buffer.from(JSON.stringify(values)).toString("base64url");
+  it.each([
+    ["200", "/v1/segments?from=0001-01-01&to=9999-12-31"],
+    ["200", "/v1/audit?to=9999-12-31"],
+    ["200", "/v1/quarantine?from=0001-01-01&to=9999-12-31"],
+    ["invalid_query", "/v1/alerts?rule=%00"],
+    ["invalid_query", `/v1/alerts?cursor=${place("\u0000", null)}`],
+    ["invalid_query", `/v1/alerts?by=transition&cursor=${place("\u0000", null)}`],
+  ])("is answered with %s at the ends of what the store can hold: %s", async (expected, path) => {
+    const response = await api().request(path);
+    expect(response.ok ? String(response.status) : await refusal(response)).toBe(expected);
   });
 
   it("is measured by its name and outcome", async () => {
