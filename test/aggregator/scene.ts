@@ -13,11 +13,13 @@ import { silentMeter } from "../../shared/meter.ts";
 import { copyDatabase } from "../support/embedded-database.ts";
 import { reads } from "./records.ts";
 
-/** A migrated store in a schema of its own. */
+/** A migrated store in a schema of its own: that of a database just copied, or a new one beside others. */
 export async function openScene(url: string, dataDir = ""): Promise<Store> {
   const embedded = /^embedded:(.*)$/.exec(url)?.[1];
-  if (embedded !== undefined) await copyDatabase(embedded === "" ? join(dataDir, "postgres") : embedded);
-  const store = await openStore(url, { schema: `weir_${randomBytes(4).toString("hex")}`, dataDir });
+  const isCopied =
+    embedded !== undefined && (await copyDatabase(embedded === "" ? join(dataDir, "postgres") : embedded));
+  const schema = isCopied ? "weir" : `weir_${randomBytes(4).toString("hex")}`;
+  const store = await openStore(url, { schema, dataDir });
   await migrate(store);
   return store;
 }
