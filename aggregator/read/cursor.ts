@@ -64,11 +64,15 @@ export function cutPage<Row>(
   return { rows: rows.slice(0, limit), next: writeCursor(placeOf(rows[limit - 1]!)) };
 }
 
-/** A span without what is surely before the day of a cursor, so that a later page reads less. */
+/**
+ * A span without what is surely before the day of a cursor, so that a later page reads less. It begins whole days
+ * later, so that a model answers every page or none.
+ */
 export function behindBucket(range: Range, cursor: Place | undefined): Range {
   const day = cursor?.[0];
   if (day == null) return range;
-  return { ...range, from: Math.max(range.from, Math.min(Date.parse(day) - dayMs, range.to)) };
+  const days = Math.floor((Math.min(Date.parse(day) - dayMs, range.to) - range.from) / dayMs);
+  return days > 0 ? { ...range, from: range.from + days * dayMs } : range;
 }
 
 function decoded(text: string): unknown {

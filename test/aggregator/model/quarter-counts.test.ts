@@ -114,6 +114,25 @@ describe("quarter hours", () => {
     expect(Date.parse(late.meta.as_of)).toBeGreaterThanOrEqual(Date.parse(raw.meta.as_of));
   });
 
+  it("answer every page of an answer, or none", async () => {
+    await playSold({ store, hand, session }, []);
+    const days = ["2026-10-30", "2026-10-31", "2026-11-01", "2026-11-02"];
+    await hand.write(
+      0,
+      recordOf(days.map((day) => ({ name: `paged-${day}`, at: Date.parse(`${day}T12:00:00Z`) }))),
+    );
+    for (const question of [events, revenue]) {
+      const whole = { from: "2026-10-30T00:00:00.001Z", to: "2026-11-02" };
+      const found: unknown[] = [];
+      for (let cursor: unknown = ""; typeof cursor === "string"; ) {
+        const { data, meta } = await ask(question, { ...whole, limit: "1", cursor });
+        found.push(...data.map((row) => row["bucket"]));
+        cursor = meta.next_cursor;
+      }
+      expect(found).toEqual(days);
+    }
+  });
+
   it("keep what expired", async () => {
     await playSold({ store, hand, session }, []);
     await hand.write(
