@@ -59,6 +59,18 @@ describeWith(["timescale_community"], "events in the columnstore", () => {
     expect(settings).toMatchObject({ segmentby: "", orderby: expect.stringMatching(/^id/) });
   });
 
+  it("lie in batches larger than the server's own, in every new session of their owner", async () => {
+    const session = await store.writer();
+    await writeOld(0, many);
+    await session`select compress_chunk(c) from show_chunks('events') as c`;
+    await session.end();
+    const [chunk] = await store.sql`
+      select compress_relid::regclass::text as name from _timescaledb_catalog.compression_settings
+      where relid in (select show_chunks('events'))`;
+    const [largest] = await store.sql.unsafe(`select max(_ts_meta_count) as events from ${chunk!["name"]}`);
+    expect(largest!["events"]).toBeGreaterThan(1_000);
+  });
+
   it("take late rows, copies and conflicts in the middle of a batch, each counted as what it is", async () => {
     await writeOld(0, many);
     await pack();

@@ -20,10 +20,20 @@ interface DuckConnection {
   closeSync(): void;
 }
 
+/** A column of the peers' file: its name, what it is in events, and its type in DuckDB. */
+export type PeerColumn = readonly [name: string, of: string, type: string];
+
+const timed: PeerColumn[] = [
+  ["user_id", "user_id", "varchar"],
+  ["type", "type", "varchar"],
+  ["t", "event_time at time zone 'UTC'", "timestamp"],
+];
+
 /** Engines that are installed beside the benchmark (`npm install --no-save @duckdb/node-api chdb`), and who is missing. */
 export async function openPeers(
   store: Store,
   folder: string,
+  columns: readonly PeerColumn[] = timed,
 ): Promise<{ engines: Engine[]; missing: string[] }> {
   const [engines, missing]: [Engine[], string[]] = [[], []];
   // Names are held in variables: the packages are not among ours.
@@ -36,15 +46,15 @@ export async function openPeers(
   const csv = join(folder, "events.csv");
   const session = await store.writer();
   await session`set statement_timeout = 0`;
-  const rows = await session`
-    copy (select user_id, type, extract(epoch from event_time) * 1000000 as us from events order by event_time) to stdout (format csv)`.readable();
+  const selected = columns.map(([name, of]) => `${of} as ${name}`);
+  const rows = await session
+    .unsafe(`copy (select ${selected.join(", ")} from events order by event_time) to stdout (format csv)`)
+    .readable();
   await pipeline(rows, createWriteStream(csv));
   await session.end();
+  const types = columns.map(([name, , type]) => `${name}: '${type}'`);
   await connection.runAndReadAll(`
-    copy (
-      select column0 as user_id, column1 as type, make_timestamp(column2::bigint) as t
-      from read_csv('${csv}', header = false, columns = {column0: 'varchar', column1: 'varchar', column2: 'double'})
-    ) to '${parquet}' (format parquet)`);
+    copy (from read_csv('${csv}', header = false, columns = {${types.join(", ")}})) to '${parquet}' (format parquet)`);
   engines.push({
     name: "DuckDB",
     table: `read_parquet('${parquet}')`,

@@ -12,6 +12,8 @@ const benches: Readonly<Record<string, () => Promise<{ default: Bench }>>> = {
   ledger: () => import("./ledger.bench.ts"),
   guarantees: () => import("./guarantees.bench.ts"),
   answers: () => import("./answers.bench.ts"),
+  adhoc: () => import("./adhoc.bench.ts"),
+  panels: () => import("./panels.bench.ts"),
   growth: () => import("./growth.bench.ts"),
   models: () => import("./models.bench.ts"),
   queryable: () => import("./queryable.bench.ts"),
