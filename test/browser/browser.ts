@@ -16,7 +16,8 @@ const flags = [
   "--disable-sync",
 ];
 
-function findChromium(): string | undefined {
+/** Where Chromium lies; undefined where there is none. */
+export function findChromium(): string | undefined {
   const folders = ["/usr/bin", ...(process.env["PATH"] ?? "").split(delimiter)];
   return folders
     .flatMap((folder) => names.map((name) => join(folder, name)))
