@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openStore } from "../../aggregator/store/open.ts";
+import { copyDatabase } from "../support/embedded-database.ts";
 import { openProcesses } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 
@@ -27,6 +28,7 @@ describe("weir keys and weir project", { timeout: minutes }, () => {
   let edgeUrl = "";
 
   beforeAll(async () => {
+    await copyDatabase(join(folder, "data", "postgres"));
     const root = join(import.meta.dirname, "../..");
     const ports = { WEIR_EDGE_PORT: "0", WEIR_COLLECTOR_PORT: "0", WEIR_AGGREGATOR_PORT: "0" };
     const env = { PATH: process.env["PATH"] ?? "", HOME: folder, ...ports, ...settings };
@@ -58,7 +60,8 @@ describe("weir keys and weir project", { timeout: minutes }, () => {
   const statusBecomes = (what: string, status: number, ask: () => Promise<{ status: number }>) =>
     until(what, learnedMs, async () => (await ask()).status === status);
 
-  it("make a key that works at once, and end it within the time an edge takes to learn", async () => {
+  // Each has keys or a project of its own, and mostly waits for the edge to learn.
+  it.concurrent("make a key that works at once, and end it within the time an edge takes to learn", async () => {
     const { key, id } = await created("--project", "blog");
     expect((await send(key)).status).toBe(202);
     expect(await weir("keys", "revoke", id)).toMatchObject({ code: 0, result: { id, project: "blog" } });
@@ -66,7 +69,7 @@ describe("weir keys and weir project", { timeout: minutes }, () => {
     expect((await weir("keys", "revoke", id)).code).toBe(2);
   });
 
-  it("rotate a key: the new one works at once, and the old one until it ends", async () => {
+  it.concurrent("rotate a key: the new one works at once, and the old one until it ends", async () => {
     const { key, id } = await created("--project", "blog", "--historical");
     const rotated = await weir("keys", "rotate", key, "--keep", "1s");
     expect(rotated).toMatchObject({ code: 0, result: { replaces: id, rights: ["historical"] } });
@@ -78,7 +81,7 @@ describe("weir keys and weir project", { timeout: minutes }, () => {
     expect((await weir("keys", "rotate", key)).code).toBe(2);
   });
 
-  it("take a key that clients carry, say that it is weak, and list no key's text", async () => {
+  it.concurrent("take a key that clients carry, say that it is weak, and list no key's text", async () => {
     const brought = await weir("keys", "create", "--project", "blog", "--key", "phc_abc");
     expect(brought).toMatchObject({ code: 0, result: { key: "phc_abc", weak: true } });
     expect(brought.said).toContain("guessed");
@@ -89,7 +92,7 @@ describe("weir keys and weir project", { timeout: minutes }, () => {
     expect(listed.said).not.toContain("phc_abc");
   });
 
-  it("make a public name stand for a key, which is no key itself", async () => {
+  it.concurrent("make a public name stand for a key, which is no key itself", async () => {
     const made = await created("--project", "blog", "--alias", "Blog.Example");
     expect(made.key).toBeNull();
     expect((await send("blog.example")).status).toBe(401);
@@ -98,7 +101,7 @@ describe("weir keys and weir project", { timeout: minutes }, () => {
     expect(await weir("keys", "revoke", "BLOG.example")).toMatchObject({ code: 0, result: { id: made.id } });
   });
 
-  it("change what a project asks, and the edge follows", async () => {
+  it.concurrent("change what a project asks, and the edge follows", async () => {
     const { key } = await created("--project", "shop");
     const first = { event_id: "first", payload: { secret: 1, by: "ada-lovelace" } };
     expect((await send(key, { origin: "https://evil.example" }, first)).status).toBe(202);
@@ -151,7 +154,7 @@ describe("weir keys and weir project", { timeout: minutes }, () => {
     expect(await weir("reconcile")).toMatchObject({ code: 0, result: { ok: true } });
   });
 
-  it("import what the project asks too", async () => {
+  it.concurrent("import what the project asks too", async () => {
     await weir("project", "set", "files", "--pseudonyms", "on");
     const file = join(folder, "events.ndjson");
     const event = { event_id: "1", type: "t", user_id: "ada-lovelace", timestamp: "2026-07-01T12:00:00Z" };

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openStore } from "../../aggregator/store/open.ts";
+import type { Store } from "../../aggregator/store/store.ts";
+import { copyDatabase } from "../support/embedded-database.ts";
 import { openProcesses } from "../support/processes.ts";
 
 const minutes = 5 * 60_000;
@@ -27,8 +29,12 @@ describe("weir quarantine", () => {
     { event_id: "sent", type: "t", user_id: "u", timestamp: at, colour: 1 },
   ];
   let ids: Record<string, string>;
+  let store: Store;
 
   beforeAll(async () => {
+    await copyDatabase(join(settings.WEIR_DATA_DIR, "postgres"));
+    // Kept open, so that no command has to start the database and to stop it.
+    store = await openStore("embedded:", { schema: "weir", dataDir: settings.WEIR_DATA_DIR });
     const file = join(folder, "events.ndjson");
     writeFileSync(file, events.map((event) => JSON.stringify(event)).join("\n"));
     expect(await weir("import", file)).toMatchObject({ code: 0, result: { stored: 1, quarantined: 5 } });
@@ -40,14 +46,11 @@ describe("weir quarantine", () => {
   }, minutes);
   afterAll(async () => {
     await processes.close();
+    await store?.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  type Store = Awaited<ReturnType<typeof openStore>>;
-  async function query(ask: (sql: Store["sql"]) => Promise<readonly Record<string, unknown>[]>) {
-    const store = await openStore("embedded:", { schema: "weir", dataDir: settings.WEIR_DATA_DIR });
-    return await ask(store.sql).finally(() => store.close());
-  }
+  const query = (ask: (sql: Store["sql"]) => Promise<readonly Record<string, unknown>[]>) => ask(store.sql);
   const reconciles = async () =>
     expect(await weir("reconcile")).toMatchObject({ code: 0, result: { ok: true, in_flight: 0 } });
 

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openStore } from "../../aggregator/store/open.ts";
+import type { Store } from "../../aggregator/store/store.ts";
+import { copyDatabase } from "../support/embedded-database.ts";
 import { openProcesses } from "../support/processes.ts";
 
 const sample = join(import.meta.dirname, "../data/online_retail_sample.ndjson.gz");
@@ -14,11 +16,16 @@ describe("weir replay", () => {
   const processes = openProcesses();
   const settings = { WEIR_DATA_DIR: join(folder, "data") };
   const weir = (...words: string[]) => processes.run([...words, "--json"], settings);
+  let held: Store;
   beforeAll(async () => {
+    await copyDatabase(join(settings.WEIR_DATA_DIR, "postgres"));
+    // Kept open, so that no command has to start the database and to stop it.
+    held = await openLive();
     expect(await weir("import", sample)).toMatchObject({ code: 0 });
   }, minutes);
   afterAll(async () => {
     await processes.close();
+    await held?.close();
     rmSync(folder, { recursive: true, force: true });
   });
 

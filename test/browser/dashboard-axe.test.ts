@@ -1,7 +1,7 @@
 // Every page of the dashboard is held to axe's rules, light and dark, wide and narrow, filled and empty.
 import axe, { type AxeResults } from "axe-core";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pageFiles } from "../../aggregator/dashboard/site.ts";
 import { giveAlerts } from "../aggregator/alert/given-alerts.ts";
 import { describeInBrowser } from "./browser.ts";
@@ -18,14 +18,23 @@ const paths = pageFiles.map(({ name, path }) => [
 
 describeInBrowser("the dashboard's accessibility", () => {
   let scene: DashboardScene;
+  let page: Page;
   beforeAll(async () => {
     scene = await openDashboardScene();
+    page = await scene.open("/");
   }, 120_000);
   afterAll(() => scene?.close());
-  afterEach(() => scene.clear());
+
+  /** Loads a page anew in the one tab, light and wide; a tab for each would take longer than what is judged. */
+  async function load(path: string): Promise<void> {
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.setViewportSize({ width: 1280, height: 720 });
+    await page.goto(new URL(path, page.url()).href);
+    await settle();
+  }
 
   /** Faults as lines to read; the page's own policy lets no script in, so axe comes by the debugger. */
-  async function judge(page: Page): Promise<string[]> {
+  async function judge(): Promise<string[]> {
     await page.evaluate(axe.source);
     const found = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as AxeResults;
     return found.violations.flatMap(({ id, help, nodes }) =>
@@ -33,16 +42,14 @@ describeInBrowser("the dashboard's accessibility", () => {
     );
   }
 
-  const settle = (page: Page): Promise<void> =>
+  const settle = (): Promise<void> =>
     expect
       .poll(() => page.locator("[aria-busy=true]:visible, #status[data-state=loading]").count(), soon)
       .toBe(0);
 
   it.each(paths)("finds no fault on an empty store: %s", async (path) => {
-    await scene.empty();
-    const page = await scene.open(path!);
-    await settle(page);
-    expect(await judge(page)).toEqual([]);
+    await load(path!);
+    expect(await judge()).toEqual([]);
   });
 
   describe("with events", () => {
@@ -60,13 +67,12 @@ describeInBrowser("the dashboard's accessibility", () => {
     });
 
     it.each(paths)("finds no fault, light or dark, wide or narrow: %s", async (path, query) => {
-      const page = await scene.open(`${path}${query}`, { colorScheme: "light" });
-      await settle(page);
+      await load(`${path}${query}`);
       for (const summary of await page.locator("#main summary").all()) await summary.click();
-      expect(await judge(page)).toEqual([]);
+      expect(await judge()).toEqual([]);
       await page.emulateMedia({ colorScheme: "dark" });
       await page.setViewportSize({ width: 390, height: 800 });
-      expect(await judge(page)).toEqual([]);
+      expect(await judge()).toEqual([]);
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
     });
   });

@@ -15,6 +15,7 @@ import type { NoticePublisher } from "../../../shared/log/notices.ts";
 import { openLog } from "../../../shared/log/open.ts";
 import { silentLogger } from "../../../shared/logger.ts";
 import { silentMeter } from "../../../shared/meter.ts";
+import { copyDatabase } from "../../support/embedded-database.ts";
 import { openProcesses, type Settings } from "../../support/processes.ts";
 import { describeWith, serviceUrl } from "../../support/services.ts";
 import { succeeded } from "../../support/three-processes.ts";
@@ -51,6 +52,7 @@ describeWith(["kafka"], "notices on a broker", () => {
       WEIR_LOG_ALLOW_WEAK: "1",
       WEIR_LOG_PARTITIONS: "1",
     };
+    await copyDatabase(join(folder, "postgres"));
     succeeded(await processes.run(["migrate"], settings));
     store = await openStore("embedded:", { schema: "weir", dataDir: folder });
     log = await openLog(serviceUrl("kafka"), { topic: "unused", partitions: 1, allowWeak: true });

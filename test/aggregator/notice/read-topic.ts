@@ -17,7 +17,8 @@ export async function readTopic(
 ): Promise<ReadNotice[]> {
   const brokers = [url.slice("kafka://".length)];
   const kafka = new Kafka({ clientId: "weir-test", brokers, logLevel: logLevel.NOTHING });
-  const consumer = kafka.consumer({ groupId: `weir-test-${crypto.randomUUID()}` });
+  // To leave, it waits for its last question's end.
+  const consumer = kafka.consumer({ groupId: `weir-test-${crypto.randomUUID()}`, maxWaitTimeInMs: 100 });
   const read: ReadNotice[] = [];
   try {
     await consumer.connect();
