@@ -11,7 +11,10 @@ import { noon, recordOf, type Sketch } from "./records.ts";
 import { openReplayScene } from "./replay-scene.ts";
 import { closeScene, openHand, openScene } from "./scene.ts";
 
-const seeds = [1, 2, 3, 4, 5, 6, 7, 8];
+const isLong = process.env["WEIR_TEST_LONG"] === "1";
+const seeds = isLong ? [1, 2, 3, 4, 5, 6, 7, 8] : [1, 2, 3];
+/** The later ones once failed. */
+const replayed = isLong ? [1, 212, 240] : [212, 240];
 const check = readFileSync(join(import.meta.dirname, "../../sql/checks/streams.sql"), "utf8");
 const folder = mkdtempSync(join(tmpdir(), "weir-completeness-"));
 const url = `embedded:${folder}/postgres`;
@@ -74,7 +77,7 @@ describe("a numbered stream", () => {
   });
 
   // Moved and unmoved copies with two writers: of each event the replay stores the copy that the live store did.
-  it.each([1, 212, 240])("is the same after a replay, seed %i", async (seed) => {
+  it.each(replayed)("is the same after a replay, seed %i", async (seed) => {
     const below = random(seed);
     const scene = await openReplayScene(url);
     try {

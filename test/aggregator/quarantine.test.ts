@@ -10,9 +10,12 @@ const places = (service: "postgres" | "timescale") => () => ({
 
 quarantineSuite("the quarantine on the embedded store", () => ({}));
 
-describeWith(["postgres"], "a server of PostgreSQL", () => {
-  quarantineSuite("the quarantine on PostgreSQL", places("postgres"));
-});
+// The embedded store is a PostgreSQL too; a server's own is tried where time is.
+if (process.env["WEIR_TEST_LONG"] === "1") {
+  describeWith(["postgres"], "a server of PostgreSQL", () => {
+    quarantineSuite("the quarantine on PostgreSQL", places("postgres"));
+  });
+}
 
 describeWith(["timescale"], "a server of TimescaleDB", () => {
   quarantineSuite("the quarantine on TimescaleDB", places("timescale"));
