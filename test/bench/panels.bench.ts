@@ -10,8 +10,8 @@ import { retail } from "../support/retail.ts";
 import { type Add, type Bench, percentile } from "./bench.ts";
 import { timePaint, watchAsked } from "./panels-pages.ts";
 
-const asks = 40;
-const opens = 10;
+const asks = 30;
+const opens = 5;
 const panelGoalMs = 300;
 const paintGoalMs = 1_000;
 const bytesGoal = 120 * 1024;
@@ -99,6 +99,7 @@ async function paintPages(url: string, browser: Browser, add: Add, say: (text: s
 async function askPanels(url: string, browser: Browser, add: Add, say: (text: string) => void) {
   const panels = new Map<string, string>();
   for (const { name, path } of pageFiles) {
+    say(`what ${name} asks`);
     const asked = await watchAsked(browser, new URL(path, url).href);
     // What several pages ask is told of with the first.
     for (const each of asked) if (!panels.has(each)) panels.set(each, name);
