@@ -1,6 +1,6 @@
 // Starts PostgreSQL 17 with TimescaleDB (Apache edition) from Debian trixie, in a folder of its own.
 import { spawn } from "node:child_process";
-import { chownSync, mkdirSync, rmSync } from "node:fs";
+import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type DebianRoot, debianRoot, runIn } from "./chroot.ts";
 import { answers, ended, freePort, serverSettings } from "./postgres.ts";
@@ -12,6 +12,20 @@ export const timescaleSettings: readonly string[] = [
   ...["-c", "shared_preload_libraries=timescaledb", "-c", "timescaledb.telemetry_level=off"],
 ];
 
+/** A folder's programs inside a root, and the number of the account that runs them. */
+export interface ServerPrograms {
+  root: string;
+  programs: string;
+  account: number;
+}
+
+export interface TimescaleServer {
+  url: string;
+  /** Ends it, and starts it on what it had and with these settings beside its own. */
+  restart(settings: readonly string[]): Promise<void>;
+  stop(): Promise<void>;
+}
+
 /** The root that has it, or what is missing to build one. */
 export const timescaleRoot = (): Promise<DebianRoot | { missing: string }> =>
   debianRoot("timescale", ["postgresql-17", "postgresql-17-timescaledb"], {
@@ -22,49 +36,52 @@ export const timescaleRoot = (): Promise<DebianRoot | { missing: string }> =>
 export async function startTimescale(): Promise<Started> {
   const found = await timescaleRoot();
   if ("missing" in found) return found;
-  const { root } = found;
-  const inside = `/var/lib/weir/${process.pid}`;
-  const folder = join(root, inside);
-  mkdirSync(folder, { recursive: true });
-  const account = found.account("postgres");
+  const { root, account } = found;
+  return await launchTimescale({ root, programs: timescalePrograms, account: account("postgres") });
+}
+
+/** A server of one's own on the loopback, without a password; its folder goes with it. */
+export async function launchTimescale(
+  { root, programs, account }: ServerPrograms,
+  settings: readonly string[] = [],
+): Promise<TimescaleServer> {
+  const folder = mkdtempSync(join(root, "tmp", "weir-timescale-"));
   chownSync(folder, account, account);
-  const data = `${inside}/data`;
+  const data = `/${folder.slice(root.length).replace(/^\//, "")}/data`;
   const clean = (): void => rmSync(folder, { recursive: true, force: true });
   try {
-    runIn(root, account, [
-      `${timescalePrograms}/initdb`,
-      "-D",
-      data,
-      "-U",
-      "weir",
-      "--auth=trust",
-      "-E",
-      "UTF8",
-      "--locale=C",
-      "-N",
-    ]);
+    const initdb = ["-D", data, "-U", "weir", "--auth=trust", "-E", "UTF8", "--locale=C", "-N"];
+    runIn(root, account, [`${programs}/initdb`, ...initdb]);
     const port = await freePort();
-    const child = spawn(
-      "chroot",
-      [
-        `--userspec=${account}:${account}`,
-        root,
-        `${timescalePrograms}/postgres`,
-        ...["-D", data, "-p", String(port), "-c", "unix_socket_directories=", ...serverSettings],
-        ...timescaleSettings,
-      ],
-      { stdio: "ignore" },
-    );
+    const url = `postgres://weir@127.0.0.1:${port}/postgres`;
+    const place = ["-D", data, "-p", String(port), "-c", "unix_socket_directories="];
+    const launch = (more: readonly string[]) =>
+      spawn(
+        "chroot",
+        [
+          ...[`--userspec=${account}:${account}`, root, `${programs}/postgres`, ...place],
+          ...[...serverSettings, ...timescaleSettings, ...more],
+        ],
+        { stdio: "ignore" },
+      );
+    let child = launch(settings);
     const stop = async (): Promise<void> => {
       await ended(child, "SIGINT");
       clean();
     };
-    const url = `postgres://weir@127.0.0.1:${port}/postgres`;
     await answers(url).catch(async (error: unknown) => {
       await stop();
       throw error;
     });
-    return { url, stop };
+    return {
+      url,
+      async restart(more) {
+        await ended(child, "SIGINT");
+        child = launch(more);
+        await answers(url);
+      },
+      stop,
+    };
   } catch (error) {
     clean();
     throw error;
