@@ -29,6 +29,14 @@ describe("a record as PostgreSQL writes it", () => {
   });
 });
 
+describe("a long value", () => {
+  it.each(['x,"', "x", "\\"])("of %j is read in one go", (part) => {
+    const value = part.repeat(1_000_000);
+    const text = `(1,"${value.replaceAll("\\", "\\\\").replaceAll('"', '""')}",)`;
+    expect(readRecord(text)).toEqual(["1", value, null]);
+  });
+});
+
 describe("a role's name", () => {
   it("is the schema's own, however long", () => {
     expect(readerRoles("weir")).toEqual({ reader: "weir_reader", asker: "weir_asker" });
