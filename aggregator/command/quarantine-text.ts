@@ -71,6 +71,6 @@ const shortened = (text: string): string =>
 const shownMax = 4_000;
 
 // A client's text must not steer the terminal it is shown on.
-const plain = (text: string): string =>
+export const plain = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
   text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");

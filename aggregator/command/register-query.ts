@@ -6,6 +6,7 @@ import { toCsv } from "../read/csv.ts";
 import { ownSelect, type Selected } from "../read/own-select.ts";
 import { errorCode, isAway } from "../store/errors.ts";
 import type { Store } from "../store/store.ts";
+import { plain } from "./quarantine-text.ts";
 import type { AggregatorCommands } from "./register.ts";
 
 interface Flags {
@@ -56,7 +57,7 @@ const withoutReader =
 const tooSlow = `it took over ${queryStatementMs / 1000} s`;
 
 function textOf(columns: readonly string[], rows: Selected["rows"]): string {
-  const cells = [columns, ...rows.map((row) => columns.map((name) => row[name] ?? ""))];
+  const cells = [columns, ...rows.map((row) => columns.map((name) => plain(row[name] ?? "")))];
   const widths = columns.map((_, at) => Math.max(...cells.map((line) => line[at]!.length)));
   const lines = cells.map((line) =>
     line

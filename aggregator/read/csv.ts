@@ -30,9 +30,12 @@ function columnsOf(
 const isList = (value: AnswerRow[string] | undefined): value is readonly number[] | readonly string[] =>
   Array.isArray(value);
 
+/** A number is no formula, and has to stay one. */
+const negative = /^-\d+(\.\d+)?$/;
+
 function cell(value: Cell): string {
   if (typeof value !== "string") return value === null ? "" : String(value);
   // A spreadsheet takes such a first character for a formula; the apostrophe makes it text again.
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  const safe = /^[=+\-@\t\r]/.test(value) && !negative.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

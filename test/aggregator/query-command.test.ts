@@ -46,6 +46,13 @@ describe("weir query", () => {
     expect((await weir(sql, "--csv")).said).toContain('"bob, ""the builder""",,1');
   }, 60_000);
 
+  it("shows no control characters that an event brought, and leaves negative numbers as they are", async () => {
+    const sql = "select chr(27) || '[2J' as person, -12.5 as revenue";
+    expect((await weir(sql)).said).toContain("\ufffd[2J");
+    expect((await weir(sql)).said).not.toContain("\u001b");
+    expect((await weir(sql, "--csv")).said).toContain(",-12.5");
+  }, 60_000);
+
   it.each([
     ["delete from events", /cannot open DELETE query/],
     ["with gone as (delete from events returning 1) select * from gone", /read-only transaction/],

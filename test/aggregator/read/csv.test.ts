@@ -22,6 +22,15 @@ const cases: [title: string, names: string[], rows: AnswerRow[], text: string][]
       "",
     ].join("\r\n"),
   ],
+  [
+    "leaves negative numbers as they are, also where they are text",
+    ["revenue", "refund", "note"],
+    [
+      { revenue: -5.5, refund: "-12.50", note: "-1+cmd" },
+      { revenue: 1, refund: "-3", note: "-" },
+    ],
+    ["revenue,refund,note", "-5.5,-12.50,'-1+cmd", "1,-3,'-", ""].join("\r\n"),
+  ],
 ];
 
 describe("an answer as CSV", () => {
