@@ -5,7 +5,7 @@ import { until } from "../support/until.ts";
 const loadedMsMax = 120_000;
 /** Nothing new is asked for so long: the page has all it asks for by itself. */
 const quietMs = 2_000;
-const unsettled = "[aria-busy=true], #status[data-state=loading]";
+const unsettled = "[aria-busy=true]:visible, #status[data-state=loading]";
 
 /** Opens a page with nothing kept from before, and answers the paths and queries below /v1 that it asks. */
 export async function watchAsked(browser: Browser, url: string): Promise<string[]> {
