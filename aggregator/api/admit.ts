@@ -3,7 +3,7 @@ import type { Context, Hono, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import { z } from "zod";
 import type { Guard } from "./guard.ts";
-import { type Access, type Asker, accessOf, checkRole, roles } from "./roles.ts";
+import { type Access, type Asker, accessOf, checkRole, isPersonal, roles } from "./roles.ts";
 import { whileAllowed } from "./while-allowed.ts";
 
 declare module "hono" {
@@ -33,7 +33,9 @@ function checkAccess(guard: Guard): MiddlewareHandler {
     const asker = await guard.whoAsks(request);
     const access = accessHere(context);
     // Read as the route will read them.
-    checkRole(asker, access, (parameter) => context.req.queries(parameter) ?? []);
+    const given = (parameter: string): readonly string[] => context.req.queries(parameter) ?? [];
+    checkRole(asker, access, given);
+    const showsPeople = isPersonal(access, given);
     if (asker.project !== null && access.scope === "own") {
       // Whatever answers sees a question that was asked of this project.
       const url = new URL(request.url);
@@ -43,6 +45,8 @@ function checkAccess(guard: Guard): MiddlewareHandler {
     }
     context.set("asker", asker);
     await next();
+    // What tells of single people nobody keeps on the way.
+    if (showsPeople) context.res.headers.set("cache-control", "no-store");
     const { body, headers } = context.res;
     if (body === null || headers.get("content-type")?.startsWith("text/event-stream") !== true) return;
     // Whoever asks for the headers alone never reads the stream to its end.

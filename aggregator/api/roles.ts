@@ -80,16 +80,21 @@ export const accessOf = (method: string, path: string): Access =>
 /** Whether a role is as much as another. */
 export const reaches = (role: Role, least: Role): boolean => roles.indexOf(role) >= roles.indexOf(least);
 
+/** Whether so asked a route shows single people. `given`: values of a parameter. */
+export const isPersonal = ({ personal }: Access, given: (parameter: string) => readonly string[]): boolean =>
+  personal !== undefined && given(personal[0]).includes(personal[1]);
+
 /** Throws `forbidden`, which says what it would take, unless `asker` may ask this. `given`: values of a parameter. */
 export function checkRole(
   asker: Asker,
-  { role, scope, personal }: Access,
+  access: Access,
   given: (parameter: string) => readonly string[],
 ): void {
-  const isPersonal = personal !== undefined && given(personal[0]).includes(personal[1]);
-  const least = isPersonal && role === "viewer" ? "analyst" : role;
+  const { role, scope, personal } = access;
+  const showsPeople = isPersonal(access, given);
+  const least = showsPeople && role === "viewer" ? "analyst" : role;
   if (least !== undefined && !reaches(asker.role, least)) {
-    const what = isPersonal ? personal.join("=") : "This";
+    const what = showsPeople && personal !== undefined ? personal.join("=") : "This";
     throw new WeirError(
       "forbidden",
       `${what} needs the role ${least}; this token has the role ${asker.role}.`,

@@ -176,6 +176,19 @@ describe("every route", () => {
       expect([name, accessOf("GET", `/v1/${name}`).role]).toEqual([name, "analyst"]);
   });
 
+  it("is kept by nobody on the way where it is asked in a way that shows people", async () => {
+    const app = api();
+    const kept = async (path: string): Promise<string | null> => {
+      const response = await app.request(path, { headers: bearer(tokens.get("analyst")) });
+      expect(response.status).toBe(200);
+      return response.headers.get("cache-control");
+    };
+    expect(await kept("/v1/events?by=property&property=email")).toBe("no-store");
+    expect(await kept("/v1/segments?by=property&property=email&format=csv")).toBe("no-store");
+    expect(await kept("/v1/completeness?by=stream")).toBe("no-store");
+    expect(await kept("/v1/events")).toBe("private, no-cache");
+  });
+
   it("answers each role as the table says, and nobody without", async () => {
     const app = api();
     for (const [method, path] of routes()) {
