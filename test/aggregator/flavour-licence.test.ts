@@ -18,7 +18,7 @@ import { until } from "../support/until.ts";
 const minutes = 300_000;
 const schema = "weir_licence";
 const batchLines = 200;
-const newLines = 4;
+const newLines = 20;
 const { file, facts } = retailSample();
 
 describeWith(["timescale_community"], "a server that changes to the community edition", () => {
@@ -52,19 +52,20 @@ describeWith(["timescale_community"], "a server that changes to the community ed
       await settled(weir.aggregatorUrl);
       const before = await sumOf(await newest());
 
-      let isMigrated = false;
+      let [isRestarted, isMigrated] = [false, false];
       let sent = half;
-      const kept = lines.length - batchLines;
+      const [quarters, kept] = [half + Math.floor(half / 2), lines.length - batchLines];
       const sending = (async () => {
-        // Each request has a few new ones among copies; the very last are left for when all is done.
+        // Each request has a few new ones among copies, and some are left for after the start and for the very end.
         while (sent < kept || !isMigrated) {
-          const to = Math.min(sent + newLines, kept);
+          const to = Math.min(sent + newLines, isRestarted ? kept : quarters);
           await send(lines.slice(to - batchLines, to));
           sent = to;
         }
       })();
       await server!.restart(licence("timescale"));
       const sentBefore = sent;
+      isRestarted = true;
       const processes = openProcesses();
       try {
         const settings = {
@@ -196,5 +197,5 @@ describeWith(["timescale_community"], "a server that changes to the community ed
 });
 
 function licence(name: "apache" | "timescale"): string[] {
-  return ["-c", `timescaledb.license=${name}`];
+  return ["-c", `timescaledb.license=${name}`, "-c", "fsync=off"];
 }
