@@ -5,7 +5,7 @@ import type { Fragment } from "./within.ts";
 /** Properties of one type that are told; the rest are counted. */
 export const propertiesMax = 200;
 /** Different values are counted up to here. */
-export const valuesMax = 2_500;
+export const valuesMax = 2_000;
 
 export interface PropertyCount {
   type: string;

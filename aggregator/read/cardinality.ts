@@ -12,7 +12,7 @@ import type { Range } from "./range.ts";
 /** Some 4 µs each to weigh. */
 const weighed: Bounds = { readMax: 20_000, lookedMax: 10_000 };
 /** Some 15 µs each to take apart. More are read, as what happens at one time often shares a value. */
-const takenApart: Bounds = { readMax: 60_000, lookedMax: 5_000 };
+const takenApart: Bounds = { readMax: 40_000, lookedMax: 4_000 };
 const typesMax = 500;
 
 const ofType = (words: string) => z.int().min(0).optional().describe(`by=type: ${words}`);
