@@ -134,7 +134,7 @@ describe("whole local days", () => {
   it("are what a recount says, in one answer and page by page", async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(happened, { minLength: 5, maxLength: 60 }),
+        fc.array(happened, { minLength: 30, maxLength: 80 }),
         fc.array(asked, { minLength: 4, maxLength: 8 }),
         async (stream, questions) => {
           const rows = await write(stream);
