@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { stopServer } from "../../aggregator/store/embedded-server.ts";
 import { type RunningKafka, startKafka } from "../services/kafka.ts";
+import { copyDatabase } from "../support/embedded-database.ts";
 import { openProcesses, type Settings, type Station } from "../support/processes.ts";
 import { describeWith } from "../support/services.ts";
 import { succeeded } from "../support/three-processes.ts";
@@ -17,8 +19,9 @@ describeWith(["kafka"], "freshness on a broker", () => {
   const processes = openProcesses();
   let kafka: RunningKafka;
   let aggregator: Station;
+  const stations: Station[] = [];
   beforeAll(async () => {
-    const started = await startKafka();
+    const [started] = await Promise.all([startKafka(), copyDatabase(join(folder, "postgres"))]);
     if ("missing" in started) throw new Error(started.missing);
     kafka = started;
     const settings: Settings = {
@@ -34,11 +37,14 @@ describeWith(["kafka"], "freshness on a broker", () => {
     aggregator = await processes.start("aggregator", settings);
     const collector = await processes.start("collector", settings);
     const hops = { WEIR_COLLECTOR_URL: collector.url, WEIR_KEYS_URL: aggregator.url };
-    await processes.start("edge", { ...settings, ...hops });
+    stations.push(aggregator, collector, await processes.start("edge", { ...settings, ...hops }));
     await untilFresh();
   }, minutes);
   afterAll(async () => {
+    // Their broker is gone: asked to end, they would wait for it as long as they may.
+    await Promise.all(stations.map((station) => station.kill()));
     await processes.close().catch(() => {});
+    await stopServer(join(folder, "postgres", "data"));
     await kafka?.stop();
     rmSync(folder, { recursive: true, force: true });
   }, minutes);

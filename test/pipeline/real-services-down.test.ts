@@ -19,9 +19,9 @@ describeWith(["redis", "kafka", "postgres"], "three processes whose services go 
   let weir: ThreeProcesses;
 
   beforeAll(async () => {
-    postgres = await launchPostgres();
-    redis = await launchRedis();
-    const started = await startKafka();
+    const starting = startKafka();
+    [postgres, redis] = await Promise.all([launchPostgres(), launchRedis()]);
+    const started = await starting;
     if ("missing" in started) throw new Error(started.missing);
     kafka = started;
     weir = await startThreeProcesses({ log: kafka.url, claims: redis.url, store: postgres.url }, [

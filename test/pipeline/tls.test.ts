@@ -49,11 +49,14 @@ describeWith(["redis", "kafka", "postgres"], "three processes over TLS, with pas
   let key: string;
 
   beforeAll(async () => {
-    const started = await startKafkaTls();
+    const starting = startKafkaTls();
+    [redis, server] = await Promise.all([
+      startRedisTls("collector", passwords.claims, redisRights),
+      startPostgresTls(),
+    ]);
+    const started = await starting;
     if ("missing" in started) throw new Error(started.missing);
     kafka = started;
-    redis = await startRedisTls("collector", passwords.claims, redisRights);
-    server = await startPostgresTls();
     admin = postgres(server.url, { max: 1, ssl: { ca: server.caPem }, onnotice: () => {} });
     authorities = { log: kafka.caPem, claims: redis.certificates.caPem, store: server.caPem };
     await admin.unsafe(`
