@@ -1,6 +1,6 @@
 // The beacon under every failure a page meets: what was tracked is in the table, once.
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { flag } from "../../shared/event/event.ts";
 import type { Embedded } from "../support/embedded.ts";
 import { until } from "../support/until.ts";
@@ -14,6 +14,8 @@ import {
   trackActs,
 } from "./beacon-scene.ts";
 import { describeInBrowser, launch } from "./browser.ts";
+
+vi.setConfig({ maxConcurrency: 3 });
 
 interface Scenario {
   name: string;
@@ -107,8 +109,8 @@ const scenarios: readonly Scenario[] = [
       proxy.fault = { kind: "cut" };
       const page = await open();
       await trackActs(page, 10);
-      await until("answers were lost for 3 s", 20_000, () => lastedMs(proxy) > 3_000);
-      expect(proxy.passed()).toBeGreaterThan(10);
+      const isLost = () => lastedMs(proxy) > 3_000 && proxy.passed() > 10;
+      await until("answers were lost for 3 s, and the acts' too", 20_000, isLost);
       proxy.fault = pass;
     },
   },
@@ -301,7 +303,8 @@ describeInBrowser("the beacon under failures", () => {
     await embedded?.close();
   }, 60_000);
 
-  it.each(scenarios)(
+  // Each has a site, a proxy and a profile of its own, and mostly waits.
+  it.concurrent.each(scenarios)(
     "loses nothing and stores nothing twice: $name",
     async ({ name, events, isForced, attributes = "", run, check }) => {
       const scene = await openScene(browser, embedded, projectOf({ name }), { attributes });
