@@ -1,6 +1,6 @@
 // The beacon at its bounds and in browsers that lack something: what is lost is declared, nothing is thrown.
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { Embedded } from "../support/embedded.ts";
 import { until } from "../support/until.ts";
 import {
@@ -12,6 +12,8 @@ import {
   trackActs,
 } from "./beacon-scene.ts";
 import { describeInBrowser, launch } from "./browser.ts";
+
+vi.setConfig({ maxConcurrency: 3 });
 
 const projects = Array.from({ length: 20 }, (_, at) => `l${at}`);
 const quiet = 'data-auto="off"';
@@ -50,7 +52,8 @@ describeInBrowser("the beacon at its bounds", () => {
   const arrived = (scene: Scene, count: number): Promise<void> =>
     until(`${count} events arrived`, 30_000, () => actsIn(scene) >= count);
 
-  it("drops what the edge refuses for good, and declares it", async () => {
+  // Each has a site, a proxy and a profile of its own; what is timed runs alone.
+  it.concurrent("drops what the edge refuses for good, and declares it", async () => {
     const stored = await visitSite({ attributes: quiet }, async (scene) => {
       scene.proxy.fault = { kind: "status", status: 403 };
       const page = await scene.open();
@@ -63,7 +66,7 @@ describeInBrowser("the beacon at its bounds", () => {
     expect(stored).toMatchObject({ rows: 10, declaredLost: 10, gap: 0, expected: 20, seen: 10 });
   });
 
-  it("declares an event that cannot be written or is too large, and goes on", async () => {
+  it.concurrent("declares an event that cannot be written or is too large, and goes on", async () => {
     const stored = await visitSite({ attributes: quiet }, async (scene) => {
       const page = await scene.open();
       await page.evaluate(() => {
@@ -84,7 +87,7 @@ describeInBrowser("the beacon at its bounds", () => {
     expect(stored).toMatchObject({ rows: 1, declaredLost: 4, gap: 0, expected: 5 });
   });
 
-  it("takes anything a page may give it without an error, and keeps what is no event apart", async () => {
+  it.concurrent("takes anything a page may give it without an error, and keeps what is no event apart", async () => {
     const stored = await visitSite({ attributes: quiet }, async (scene) => {
       const page = await scene.open();
       await page.evaluate(() => {
@@ -106,7 +109,7 @@ describeInBrowser("the beacon at its bounds", () => {
     expect(stored.quarantined).toBe(1);
   });
 
-  it("packs large requests, and sends large queues in parts", async () => {
+  it.concurrent("packs large requests, and sends large queues in parts", async () => {
     const stored = await visitSite({ attributes: quiet }, async (scene) => {
       const page = await scene.open();
       await page.evaluate(() => {
@@ -133,7 +136,7 @@ describeInBrowser("the beacon at its bounds", () => {
     ["randomUUID", "delete Crypto.prototype.randomUUID", {}],
     ["AbortSignal.timeout", "delete AbortSignal.timeout", {}],
   ];
-  it.each(lacking)("delivers without %s", async (lack, script) => {
+  it.concurrent.each(lacking)("delivers without %s", async (lack, script) => {
     const stored = await visitSite(
       { attributes: quiet, head: `<script>${script}</script>` },
       async (scene) => {
@@ -150,7 +153,7 @@ describeInBrowser("the beacon at its bounds", () => {
     expect(inMemory.length).toBe(lack.startsWith("local storage") ? 15 : 0);
   });
 
-  it("delivers when it is left where requests end with their page", async () => {
+  it.concurrent("delivers when it is left where requests end with their page", async () => {
     const head = "<script>delete Request.prototype.keepalive</script>";
     const stored = await visitSite({ attributes: quiet, head }, async (scene) => {
       const page = await scene.open();
@@ -162,7 +165,7 @@ describeInBrowser("the beacon at its bounds", () => {
     expect(stored).toMatchObject({ rows: 10, gap: 0 });
   });
 
-  it("takes two tabs' queues over without Web Locks, and stores nothing twice", async () => {
+  it.concurrent("takes two tabs' queues over without Web Locks, and stores nothing twice", async () => {
     const head = "<script>Object.defineProperty(navigator,'locks',{value:undefined})</script>";
     const stored = await visitSite({ attributes: quiet, head }, async (scene) => {
       scene.proxy.fault = held;
@@ -176,7 +179,7 @@ describeInBrowser("the beacon at its bounds", () => {
     expect(stored).toMatchObject({ rows: 20, gap: 0, declaredLost: 0 });
   });
 
-  it("tells which events could not be written ahead where storage is full", async () => {
+  it.concurrent("tells which events could not be written ahead where storage is full", async () => {
     const stored = await visitSite({ attributes: quiet }, async (scene) => {
       const page = await scene.open();
       await page.evaluate(() => {
@@ -195,7 +198,7 @@ describeInBrowser("the beacon at its bounds", () => {
     expect(new Set(stored.all.map(({ session_id }) => session_id)).size).toBe(1);
   });
 
-  it("leaves the rest of a site's storage alone, and what is no event in its own", async () => {
+  it.concurrent("leaves the rest of a site's storage alone, and what is no event in its own", async () => {
     const stored = await visitSite({ attributes: quiet }, async (scene) => {
       const page = await scene.open();
       const kept = await page.evaluate(() => {
@@ -215,7 +218,7 @@ describeInBrowser("the beacon at its bounds", () => {
     expect(stored).toMatchObject({ rows: 10, gap: 0, quarantined: 0 });
   });
 
-  it("waits as long as it is asked to, in seconds or until a date, and never hammers", async () => {
+  it.concurrent("waits as long as it is asked to, in seconds or until a date, and never hammers", async () => {
     const stored = await visitSite({ attributes: quiet }, async (scene) => {
       const { proxy } = scene;
       const page = await scene.open();
@@ -234,7 +237,7 @@ describeInBrowser("the beacon at its bounds", () => {
     expect(stored).toMatchObject({ rows: 10, gap: 0 });
   });
 
-  it("gives up an answer that never comes, and asks again", async () => {
+  it.concurrent("gives up an answer that never comes, and asks again", async () => {
     // Half a minute is long for a test.
     const head =
       "<script>const {timeout}=AbortSignal;AbortSignal.timeout=(ms)=>timeout.call(AbortSignal,ms/30)</script>";
@@ -249,7 +252,7 @@ describeInBrowser("the beacon at its bounds", () => {
     expect(stored).toMatchObject({ rows: 10, gap: 0, declaredLost: 0 });
   });
 
-  it("takes no other 2xx for an answer of the edge", async () => {
+  it.concurrent("takes no other 2xx for an answer of the edge", async () => {
     const stored = await visitSite({ attributes: quiet }, async (scene) => {
       scene.proxy.fault = { kind: "status", status: 200 };
       const page = await scene.open();

@@ -2,11 +2,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { Embedded } from "../support/embedded.ts";
 import { until } from "../support/until.ts";
 import { openPipeline, openScene, type Scene, type SceneOptions, type Stored } from "./beacon-scene.ts";
 import { describeInBrowser, launch } from "./browser.ts";
+
+vi.setConfig({ maxConcurrency: 3 });
 
 type Rows = Stored["all"];
 const projects = Array.from({ length: 24 }, (_, at) => `p${at}`);
@@ -50,7 +52,8 @@ describeInBrowser("the beacon on a page", () => {
       (globalThis as unknown as { weir(...words: unknown[]): void }).weir(...given);
     }, command);
 
-  it("views a page, and its routes, each once", async () => {
+  // Each has a site, a proxy and a profile of its own; what is timed or kept by the browser runs alone.
+  it.concurrent("views a page, and its routes, each once", async () => {
     const rows = await visitSite({}, async ({ open }) => {
       const page = await open("/start?a=1");
       await page.evaluate(async () => {
@@ -83,7 +86,7 @@ describeInBrowser("the beacon on a page", () => {
     expect(rows.every(({ context }) => context["browser"] === "Chrome")).toBe(true);
   });
 
-  it("takes another fragment for another page where told to, and no route where told to", async () => {
+  it.concurrent("takes another fragment for another page where told to, and no route where told to", async () => {
     const act = async ({ open }: Scene): Promise<void> => {
       const page = await open("/");
       await page.evaluate(async () => {
@@ -138,7 +141,7 @@ describeInBrowser("the beacon on a page", () => {
     expect(engagement!.payload["engaged_ms"]).toBeLessThan(1_500);
   });
 
-  it("tells marked clicks with what they are marked with, and no others", async () => {
+  it.concurrent("tells marked clicks with what they are marked with, and no others", async () => {
     const body = `<p id="plain">text</p><button data-weir-click="signup" data-weir-plan="pro"><b>Go</b></button>
       <a id="leave" href="/away" data-weir-click="left">away</a>`;
     const rows = await visitSite({ body }, async ({ open }) => {
@@ -155,7 +158,7 @@ describeInBrowser("the beacon on a page", () => {
     ]);
   });
 
-  it("does what the page asked for before it was loaded, in its order", async () => {
+  it.concurrent("does what the page asked for before it was loaded, in its order", async () => {
     const head =
       "<script>weir('identify','u-1',{plan:'pro'});weir('track','early',{n:1},{shelf:'a'})</script>";
     const rows = await visitSite({ head }, async ({ open }) => {
@@ -170,7 +173,7 @@ describeInBrowser("the beacon on a page", () => {
     expect(rows[1]!.context["shelf"]).toBe("a");
   });
 
-  it("begins by a command where the tag has no key, and once", async () => {
+  it.concurrent("begins by a command where the tag has no key, and once", async () => {
     const rows = await visitSite({}, async ({ open, proxy, site }) => {
       const page = await open("/");
       await weir(page, "init", { key: "wk_other", host: "http://127.0.0.1:1" });
@@ -182,7 +185,7 @@ describeInBrowser("the beacon on a page", () => {
     expect(rows.filter(({ type }) => type === "once")).toHaveLength(1);
   });
 
-  it("keeps one visitor and session over pages and tabs, until 30 minutes pass, or a reset", async () => {
+  it.concurrent("keeps one visitor and session over pages and tabs, until 30 minutes pass, or a reset", async () => {
     const rows = await visitSite({ attributes: 'data-auto="off"' }, async ({ open }) => {
       const [left, right] = [await open("/a"), await open("/b")];
       await weir(left, "track", "one");
@@ -211,7 +214,7 @@ describeInBrowser("the beacon on a page", () => {
     expect(of("six").session_id).not.toBe(of("five").session_id);
   });
 
-  it("tells where a session came from with every event of it", async () => {
+  it.concurrent("tells where a session came from with every event of it", async () => {
     const rows = await visitSite({}, async ({ open, context }) => {
       const page = await open("/land?utm_source=news&utm_medium=mail&secret=1");
       await page.goto(`${new URL(page.url()).origin}/buy`);
@@ -224,7 +227,7 @@ describeInBrowser("the beacon on a page", () => {
     expect(bought.context["secret"]).toBeUndefined();
   });
 
-  it("records nothing and keeps nothing where the browser says so, unless told otherwise", async () => {
+  it.concurrent("records nothing and keeps nothing where the browser says so, unless told otherwise", async () => {
     const head = "<script>Object.defineProperty(navigator,'globalPrivacyControl',{value:true})</script>";
     const names = (page: Page): Promise<string[]> => page.evaluate(() => Object.keys(localStorage));
     const silent = await visitSite({ head }, async ({ open, proxy }) => {
@@ -245,7 +248,7 @@ describeInBrowser("the beacon on a page", () => {
     expect(chosen.map(({ type, context }) => [type, context["consent"]])).toEqual([["page_view", "granted"]]);
   });
 
-  it("waits for consent where it is required, and views the page when it is given", async () => {
+  it.concurrent("waits for consent where it is required, and views the page when it is given", async () => {
     const rows = await visitSite({ attributes: 'data-consent="required"' }, async ({ open, site, proxy }) => {
       const page = await open("/");
       await weir(page, "track", "before");
@@ -261,7 +264,7 @@ describeInBrowser("the beacon on a page", () => {
     expect(types).toContain("after");
   });
 
-  it("records nothing after opt_out, forgets who it was, and still delivers what was before", async () => {
+  it.concurrent("records nothing after opt_out, forgets who it was, and still delivers what was before", async () => {
     const rows = await visitSite({}, async ({ open, proxy, site }) => {
       proxy.fault = { kind: "status", status: 503 };
       const page = await open("/");
@@ -279,7 +282,7 @@ describeInBrowser("the beacon on a page", () => {
     expect(rows.map(({ type }) => type)).toEqual(["page_view", "identify"]);
   });
 
-  it("tells the page's version, and a stranger that leads to it", async () => {
+  it.concurrent("tells the page's version, and a stranger that leads to it", async () => {
     const rows = await visitSite({ attributes: 'data-version="2.1.0"' }, async (scene) => {
       const page = await scene.context.newPage();
       await page.route("http://elsewhere.test/**", (route) =>
@@ -292,7 +295,7 @@ describeInBrowser("the beacon on a page", () => {
     expect(rows[0]!.context).toMatchObject({ app_version: "2.1.0", referrer: "http://elsewhere.test/" });
   });
 
-  it("runs the example as it stands", async () => {
+  it.concurrent("runs the example as it stands", async () => {
     const example = readFileSync(join(import.meta.dirname, "../../edge/examples/beacon.html"), "utf8");
     const page = (host: string, key: string): string =>
       example.replace("http://127.0.0.1:8787", host).replace("YOUR_WRITE_KEY", key);

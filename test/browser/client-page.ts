@@ -44,7 +44,7 @@ export async function openClientPage(
     if (new URL(request.url()).hostname !== "127.0.0.1") strangers.push(request.url());
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   page.on("pageerror", (error) => strangers.push(error.message));
   await page.goto(server.url.href);
   return {

@@ -1,12 +1,14 @@
 // PostHog's browser client, current and of a site that was built long ago, with nothing changed but its host.
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { openScene, type Scene } from "../edge/dialect/scene.ts";
 import { startEmbedded } from "../support/embedded.ts";
 import { until } from "../support/until.ts";
 import { describeInBrowser, launch } from "./browser.ts";
 import { example, openClientPage } from "./client-page.ts";
+
+vi.setConfig({ maxConcurrency: 3 });
 
 const soonMs = 45_000;
 const host = "http://127.0.0.1:8787";
@@ -28,7 +30,8 @@ describeInBrowser("posthog-js", () => {
     await browser?.close();
   });
 
-  it("runs the example page over the whole pipeline, and its visitor is linked to its user", async () => {
+  // Each has an edge and a page of its own, and mostly waits for the client's own pauses.
+  it.concurrent("runs the example page over the whole pipeline, and its visitor is linked to its user", async () => {
     const weir = await startEmbedded(["shop"]);
     const html = (await example("posthog.html"))
       .replace(/\{ (api_host: .*?) \}/, (_, options: string) => asVisitor(options))
@@ -68,7 +71,7 @@ describeInBrowser("posthog-js", () => {
   }, 90_000);
 
   const faulty: Scene["faults"] = [{ status: 503 }, "cut", { status: 503, headers: { "retry-after": "1" } }];
-  it.each(
+  it.concurrent.each(
     clients.flatMap((client): [string, string, Scene["faults"]][] => [
       [client, "at once", []],
       [client, "through 503 and a lost answer", faulty],

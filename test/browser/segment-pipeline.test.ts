@@ -3,11 +3,13 @@ import { join } from "node:path";
 import { Analytics } from "@segment/analytics-node";
 import type { Browser } from "playwright-core";
 import { PostHog } from "posthog-node";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { type Embedded, startEmbedded } from "../support/embedded.ts";
 import { until } from "../support/until.ts";
 import { describeInBrowser, launch } from "./browser.ts";
 import { bundled, openClientPage } from "./client-page.ts";
+
+vi.setConfig({ maxConcurrency: 3 });
 
 const soonMs = 60_000;
 /** What a request meets: a 503, or one although everything was taken, which to the client is a lost answer. */
@@ -113,7 +115,8 @@ describeInBrowser("over the whole pipeline, through 503 and lost answers", () =>
     await weir?.close();
   });
 
-  it.each(clients.map(([name, send], at) => [name, send, projects[at]!] as const))(
+  // Each has a project and a proxy of its own, and mostly waits for its client to try again.
+  it.concurrent.each(clients.map(([name, send], at) => [name, send, projects[at]!] as const))(
     "%s stores each event once, and no copy of it is a conflict",
     async (_, send, project) => {
       const faults: Fault[] = ["refused", "lost", "lost"];

@@ -1,11 +1,13 @@
 // Segment's browser client with nothing changed but its host, in a real browser.
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { openScene, type Scene } from "../edge/dialect/scene.ts";
 import { startEmbedded } from "../support/embedded.ts";
 import { until } from "../support/until.ts";
 import { describeInBrowser, launch } from "./browser.ts";
 import { bundled, example, openClientPage } from "./client-page.ts";
+
+vi.setConfig({ maxConcurrency: 3 });
 
 const soonMs = 30_000;
 const host = "http://127.0.0.1:8787";
@@ -23,7 +25,8 @@ describeInBrowser("@segment/analytics-next", () => {
     await browser?.close();
   });
 
-  it("runs the example page over the whole pipeline, and its visitor is linked to its user", async () => {
+  // Each has an edge and a page of its own.
+  it.concurrent("runs the example page over the whole pipeline, and its visitor is linked to its user", async () => {
     const weir = await startEmbedded(["shop"]);
     const html = (await example("segment.html"))
       .replace(host, weir.edge.url)
@@ -73,7 +76,7 @@ describeInBrowser("@segment/analytics-next", () => {
   const byCdn = (scene: Scene, options = ""): string =>
     `AnalyticsBrowser.load({ writeKey: "${scene.writeKey}", cdnURL: "${scene.url}" }${options})`;
 
-  it.each<[string, (scene: Scene) => string, Scene["faults"]]>([
+  it.concurrent.each<[string, (scene: Scene) => string, Scene["faults"]]>([
     ["one request an event", byCdn, []],
     ["without any CDN", withoutCdn, []],
     ["in batches", (scene) => byCdn(scene, batching), []],
