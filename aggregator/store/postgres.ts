@@ -13,20 +13,30 @@ export async function postgresStore(url: string, options: StoreOptions): Promise
 function readUrl(text: string, ca: string | undefined): Address {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.hostname === "") throw invalid("it is no URL with a host");
+  // An unescaped @ and # would have a part of the password taken for the host, which is shown.
+  if (url.hash !== "") throw invalid("a # in the user or password is written %23, an @ %40, a / %2F");
   for (const name of url.searchParams.keys()) {
     if (name !== "sslmode") throw invalid(`${name} is no parameter of it; sslmode is`);
   }
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const database = decodeURIComponent(url.pathname.slice(1)) || "weir";
+  const database = decoded(url.pathname.slice(1)) || "weir";
   return {
     label: `postgres://${url.host}/${database}`,
     host,
     port: url.port === "" ? 5432 : Number(url.port),
     database,
-    user: decodeURIComponent(url.username) || "weir",
-    password: decodeURIComponent(url.password),
+    user: decoded(url.username) || "weir",
+    password: decoded(url.password),
     tls: tlsOf(url.searchParams.get("sslmode") ?? (isLoopback(host) ? "disable" : "verify-full"), ca),
   };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalid("a % in it that is meant is written %25");
+  }
 }
 
 function tlsOf(mode: string, ca: string | undefined): Address["tls"] {
