@@ -56,7 +56,7 @@ async function keepBatches(session: Sql): Promise<void> {
   await session.begin(async (tx) => {
     // Two that set it at once would fail at each other.
     await tx`select pg_advisory_xact_lock(hashtext(${name}))`;
-    // Before 2.26 a thousand was the most, and larger ones were not read everywhere.
+    // Where a thousand is the most that can be set, larger batches are not read everywhere.
     const [found] = await tx`
       select current_database() as database
       from pg_settings
