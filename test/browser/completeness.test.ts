@@ -15,7 +15,7 @@ import { recordOf, type Sketch } from "../aggregator/records.ts";
 import { closeScene, openHand, openScene } from "../aggregator/scene.ts";
 import { describeInBrowser, launch } from "./browser.ts";
 
-const soon = { timeout: 10_000 };
+const soon = { timeout: 20_000 };
 const token = "a-token-of-some-length";
 const hostile = "<img src=x onerror=fail()>";
 

@@ -14,7 +14,7 @@ import { describeInBrowser, launch } from "./browser.ts";
 
 const dayMs = 86_400_000;
 /** A deadline for what has none of its own, generous since suites share the machine. */
-const soon = { timeout: 10_000 };
+const soon = { timeout: 20_000 };
 const token = "a-token-of-some-length";
 
 describeInBrowser("the dashboard", () => {
@@ -218,7 +218,7 @@ describeInBrowser("the dashboard", () => {
     expect(command).toContain("content-type: application/json");
     expect(await page.locator("#content").isVisible()).toBe(false);
     await store([{ at: ago(0), type: "first", user: "ada" }]);
-    await page.locator("#newest tr", { hasText: "first" }).waitFor({ timeout: 2_000 });
+    await page.locator("#newest tr", { hasText: "first" }).waitFor(soon);
     expect(await page.locator("#welcome").isVisible()).toBe(false);
   });
 

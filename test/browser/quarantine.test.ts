@@ -11,7 +11,7 @@ import { type Embedded, startEmbedded } from "../support/embedded.ts";
 import { until } from "../support/until.ts";
 import { describeInBrowser, launch } from "./browser.ts";
 
-const soon = { timeout: 10_000 };
+const soon = { timeout: 20_000 };
 const hostile = '<script>window.caught = 1</script><img src=x onerror="window.caught = 2">';
 
 describeInBrowser("the page of the quarantine", () => {
