@@ -14,7 +14,7 @@ import { foldAll } from "../support/fold-all.ts";
 import { makeEvents } from "./answers-data.ts";
 import { type Add, type Bench, interleave, median } from "./bench.ts";
 import { batchesOf, makeEvents as makeSent, recordsOf } from "./events.ts";
-import { writePath } from "./store-sides.ts";
+import { settle, writePath } from "./store-sides.ts";
 
 const dayMs = 86_400_000;
 const from = Date.UTC(2026, 2, 2);
@@ -83,14 +83,6 @@ export default {
     }
   },
 } satisfies Bench;
-
-/** What autovacuum would come to in its own time. */
-async function settle(store: Store): Promise<void> {
-  const session = await store.writer();
-  await session`set statement_timeout = 0`;
-  await session`vacuum analyze`;
-  await session.end();
-}
 
 type Measure = (store: Store, round: number) => Promise<number>;
 

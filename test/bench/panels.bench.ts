@@ -9,6 +9,7 @@ import { type Embedded, startEmbedded } from "../support/embedded.ts";
 import { retail } from "../support/retail.ts";
 import { type Add, type Bench, percentile } from "./bench.ts";
 import { timePaint, watchAsked } from "./panels-pages.ts";
+import { settle } from "./store-sides.ts";
 
 const asks = 30;
 const opens = 5;
@@ -42,8 +43,7 @@ export default {
       const { stored } = await importFile(file, { map: [] }, weir.importDeps("default"));
       if (stored !== facts.rows) throw new Error(`${stored} of ${facts.rows} events were stored`);
       await settled(weir.aggregatorUrl);
-      // As autovacuum does a minute later.
-      await weir.store.sql`vacuum analyze`;
+      await settle(weir.store);
       await measure(weir.aggregatorUrl, browser, add, say);
     } finally {
       await browser.close();

@@ -97,3 +97,11 @@ export async function onBothStores(measure: (open: () => Promise<Store>) => Prom
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** What autovacuum would come to in its own time. */
+export async function settle(store: Store): Promise<void> {
+  const session = await store.writer();
+  await session`set statement_timeout = 0`;
+  await session`vacuum analyze`;
+  await session.end();
+}
