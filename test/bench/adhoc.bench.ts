@@ -98,6 +98,8 @@ export default {
       say(`${events} events of ${users} people are made`);
       await makeEvents(store, { events, users, days, from });
       await session`set statement_timeout = 0`;
+      // As `weir query` asks.
+      await session`set jit = off`;
       await session`select compress_chunk(c) from show_chunks('events') as c`;
       await session`vacuum analyze events`;
       const { engines, missing } = await openPeers(store, folder, columns);
