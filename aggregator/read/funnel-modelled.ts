@@ -1,24 +1,21 @@
 // Funnels out of the model: moments of what people did are read day after day, and walked through here.
 import type { TransactionSql } from "postgres";
 import { momentBits } from "../model/step-times.ts";
-import type { Path } from "./funnel-depth.ts";
-import { breakKind, createWalk, isFirstOnly, keyOf, peopleMax, type Walk } from "./funnel-walk.ts";
+import { countFromFirst, isFromFirst } from "./funnel-first.ts";
+import {
+  dayMs,
+  noMoments,
+  onDay,
+  partsAtOnce,
+  partsWithin,
+  peopleMax,
+  readMoments,
+  type WalkAsked,
+} from "./funnel-parts.ts";
+import { breakKind, createWalk, isFirstOnly, keyOf } from "./funnel-walk.ts";
 import type { Range } from "./range.ts";
 import { sessionsSource } from "./sessions-modelled.ts";
 import type { EventsAsked, Fragment, Span } from "./within.ts";
-
-export interface WalkAsked extends Path, Pick<EventsAsked, "project" | "users"> {
-  /** The type of each kind, from 1. */
-  types: readonly string[];
-  /** Infinite: all steps lie in one session. */
-  windowMs: number;
-}
-
-/** Parts read at once: with the most that a part holds, some 60 MiB on their way. */
-const partsAtOnce = 128;
-const dayMs = 86_400_000;
-/** Where PostgreSQL's binary form of an array of one dimension has its elements, and their width. */
-const [headBytes, itemBytes] = [20, 12];
 
 /** Whether the model knows the answer: nobody is somebody else in it, and it has only times. */
 export const canUseTimes = (
@@ -27,6 +24,7 @@ export const canUseTimes = (
 
 /** How many people took each of the steps. People are walked in as many rounds as their numbers take. */
 export async function countWalked(tx: TransactionSql, asked: WalkAsked, range: Range): Promise<number[]> {
+  if (isFromFirst(asked)) return await countFromFirst(tx, asked, range);
   const users = asked.kinds.map(() => 0);
   const walk = createWalk(asked);
   const close = (): void => {
@@ -36,8 +34,8 @@ export async function countWalked(tx: TransactionSql, asked: WalkAsked, range: R
   for (let low = 0, isLast = false; !isLast; low += peopleMax) {
     const day = createDay(range, low);
     let project: string | undefined;
-    const take = (): void => walk.take(day.at, day.take(walk.order === "time"));
-    await partsOf(tx, asked, range, walk.order).cursor(partsAtOnce, (parts) => {
+    const take = (): void => walk.take(day.at, day.take());
+    await partsOf(tx, asked, range).cursor(partsAtOnce, (parts) => {
       for (const part of parts) {
         const at = part.day * dayMs;
         if (part.project_id !== project || at !== day.at) {
@@ -65,24 +63,18 @@ interface Part {
   others: Uint8Array | null;
 }
 
-function partsOf(tx: TransactionSql, asked: WalkAsked, span: Span, order: Walk["order"]) {
-  const { project, users, types } = asked;
-  const { from, to } = span;
+function partsOf(tx: TransactionSql, asked: WalkAsked, span: Span) {
   // Who begins with their first step 1 does so with the first one of a day, where all of the day is asked for.
-  const day = (ms: number): Fragment => tx`(to_timestamp(${ms}::float8 / 1000) at time zone 'UTC')::date`;
+  const others = tx`case when kind <> 1 or day = ${onDay(tx, span.from)} then array_send(others) end`;
   return tx<Part[]>`
     select project_id, day - '1970-01-01' as day, kind, array_send(firsts) as firsts,
-      ${isFirstOnly(asked) ? tx`case when kind <> 1 or day = ${day(from)} then array_send(others) end` : tx`array_send(others)`} as others
+      ${isFirstOnly(asked) ? others : tx`array_send(others)`} as others
     from (
-      select project_id, day, array_position(${[...types]}::text[], type) as kind, firsts, others
+      select project_id, day, array_position(${[...asked.types]}::text[], type) as kind, firsts, others
       from step_times
-      where type = any(${[...types]}::text[])
-        and day >= ${day(from)}
-        and day <= ${day(to - 1)}
-        ${project === undefined ? tx`` : tx`and project_id = ${project}`}
-        ${users === "identified" ? tx`and is_identified` : tx``}
+      where ${partsWithin(tx, asked, span)}
       ${asked.windowMs < Infinity ? tx`` : tx`union all ${breaksOf(tx, asked, span)}`}
-      order by project_id, ${order === "kind" ? tx`kind, day` : tx`day`}
+      order by project_id, day
       offset 0
     ) as parts`;
 }
@@ -99,6 +91,7 @@ const breaksOf = (tx: TransactionSql, { project, users }: WalkAsked, span: Span)
 function createDay({ from, to }: Span, low: number) {
   let keys = new Float64Array(4_096);
   let length = 0;
+  const moments = noMoments();
   const day = {
     /** Epoch ms. */
     at: 0,
@@ -106,8 +99,7 @@ function createDay({ from, to }: Span, low: number) {
     isMore: false,
     /** Adds moments as PostgreSQL sends them. */
     add(bytes: Uint8Array, kind: number): void {
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      const count = Math.max(0, (bytes.byteLength - headBytes) / itemBytes);
+      const { length: count, people, ms } = readMoments(bytes, moments);
       if (length + count > keys.length) {
         const wider = new Float64Array(2 * (length + count));
         wider.set(keys.subarray(0, length));
@@ -115,23 +107,19 @@ function createDay({ from, to }: Span, low: number) {
       }
       const isWhole = day.at >= from && day.at + dayMs <= to;
       for (let at = 0; at < count; at += 1) {
-        const place = headBytes + at * itemBytes + 4;
-        const below = view.getUint32(place + 4);
-        // A person's number has five bits in the lower word.
-        const person = view.getInt32(place) * 32 + (below >>> momentBits) - low;
-        const ms = below & (2 ** momentBits - 1);
+        const person = people[at]! - low;
         if (person >= peopleMax) day.isMore = true;
         if (person < 0 || person >= peopleMax) continue;
-        if (!isWhole && (day.at + ms < from || day.at + ms >= to)) continue;
-        keys[length] = keyOf(person * 2 ** momentBits + ms, kind);
+        if (!isWhole && (day.at + ms[at]! < from || day.at + ms[at]! >= to)) continue;
+        keys[length] = keyOf(person * 2 ** momentBits + ms[at]!, kind);
         length += 1;
       }
     },
-    /** What was gathered; good until the next is added. */
-    take(isSorted: boolean): Float64Array {
-      const taken = keys.subarray(0, length);
+    /** What was gathered, sorted; good until the next is added. */
+    take(): Float64Array {
+      const taken = keys.subarray(0, length).sort();
       length = 0;
-      return isSorted ? taken.sort() : taken;
+      return taken;
     },
   };
   return day;

@@ -1,13 +1,11 @@
 // How far people came along the steps of a funnel, told by their moments in the order of time.
 import type { Path } from "./funnel-depth.ts";
+import { peopleMax } from "./funnel-parts.ts";
 
 export interface Way extends Path {
   /** Time from step 1 in which all steps lie; infinite where only a break ends it. */
   windowMs: number;
 }
-
-/** People of one walk, by numbers that follow one another: what a walk remembers is 16 MiB a step. */
-export const peopleMax: number = 2 ** 21;
 
 /** A key is (person · dayBits + milliseconds of the day) · kinds + kind, a whole number that a double holds. */
 const dayMsMax = 2 ** 27;
@@ -20,9 +18,7 @@ export const keyOf = (moment: number, kind: number): number => moment * kindsMax
 export const breakKind = 0;
 
 export interface Walk {
-  /** time: days come in their order, with the keys of all kinds, sorted; kind: all days of a kind before the next. */
-  order: "time" | "kind";
-  /** Takes keys of a day that begins at `day`, epoch ms. */
+  /** Takes the sorted keys of a day that begins at `day`, epoch ms; days come in their order. */
   take(day: number, keys: Float64Array): void;
   /** How many people took each of the steps. */
   count(): number[];
@@ -30,56 +26,15 @@ export interface Walk {
   clear(): void;
 }
 
-/** How a way is walked at the least cost. */
-export const createWalk = (way: Way): Walk =>
-  isFirstOnly(way) && way.windowMs < Infinity && new Set(way.kinds).size === way.kinds.length
-    ? walkByKind(way)
-    : walkByTime(way);
-
 /** Whether a person's first step 1 is all there is to know of step 1. */
 export const isFirstOnly = ({ kinds, entry, order }: Path): boolean =>
   entry === "first" && order === "any" && kinds.indexOf(kinds[0]!, 1) < 0;
-
-/** From the first step 1 on each step is the first one behind the one before; there is no better way. */
-function walkByKind({ kinds, windowMs }: Way): Walk {
-  const steps = kinds.length;
-  let people = 0;
-  let first = new Float64Array(0);
-  const stepOf = new Int32Array(kindsMax);
-  for (const [step, kind] of kinds.entries()) stepOf[kind] = step;
-  return {
-    order: "kind",
-    take(day, keys) {
-      for (let index = 0; index < keys.length; index += 1) {
-        const moment = Math.floor(keys[index]! / kindsMax);
-        const person = Math.floor(moment / dayMsMax);
-        const step = stepOf[keys[index]! - moment * kindsMax]!;
-        const at = day + moment - person * dayMsMax;
-        if (person >= people) {
-          people = widthFor(people, person);
-          first = widened(first, new Float64Array(people * steps).fill(Infinity));
-        }
-        const place = person * steps + step;
-        if (at >= first[place]!) continue;
-        if (step === 0 || (at > first[place - 1]! && at <= first[place - step]! + windowMs))
-          first[place] = at;
-      }
-    },
-    count: () =>
-      kinds.map((_, step) => {
-        let users = 0;
-        for (let place = step; place < first.length; place += steps) if (first[place]! < Infinity) users += 1;
-        return users;
-      }),
-    clear: () => first.fill(Infinity),
-  };
-}
 
 /**
  * Of all ways that came to a step, the one that began last may go on for longest, so that it is enough to
  * remember until when that is: a person's moment is a step where the step before was earlier and lasts.
  */
-function walkByTime({ kinds, entry, order, windowMs }: Way): Walk {
+export function createWalk({ kinds, entry, order, windowMs }: Way): Walk {
   const steps = kinds.length;
   const [isAny, isStrict] = [entry === "any", order === "strict"];
   // The other kinds, of which none may lie between a step and the one before it.
@@ -128,7 +83,6 @@ function walkByTime({ kinds, entry, order, windowMs }: Way): Walk {
   }
 
   return {
-    order: "time",
     take(day, keys) {
       for (let at = 0; at < keys.length; ) {
         const moment = Math.floor(keys[at]! / kindsMax);

@@ -1,5 +1,6 @@
-// Whether a larger store stays as fast: stores of each size are made first, then measured in turn.
-import { mkdtempSync, rmSync } from "node:fs";
+// Whether a larger store stays as fast: stores of each size are made first, then measured in turn. Those of
+// WEIR_BENCH_STORES, a folder, are kept there and measured again, since 50 million events take an hour to make.
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { activeUsers } from "../../aggregator/read/active-users.ts";
@@ -7,9 +8,10 @@ import { answer } from "../../aggregator/read/answer.ts";
 import { funnel } from "../../aggregator/read/funnel.ts";
 import type { Question } from "../../aggregator/read/question.ts";
 import { retention } from "../../aggregator/read/retention.ts";
+import { migrate } from "../../aggregator/store/migrate.ts";
 import { openStore } from "../../aggregator/store/open.ts";
 import type { Store } from "../../aggregator/store/store.ts";
-import { closeScene, openScene } from "../aggregator/scene.ts";
+import { openScene } from "../aggregator/scene.ts";
 import { foldAll } from "../support/fold-all.ts";
 import { makeEvents } from "./answers-data.ts";
 import { type Add, type Bench, interleave, median } from "./bench.ts";
@@ -41,12 +43,22 @@ export default {
   name: "growth",
   needs: [],
   async run({ add, say, isLong }) {
-    const folder = mkdtempSync(join(tmpdir(), "weir-bench-"));
+    const kept = process.env["WEIR_BENCH_STORES"];
+    const folder = kept ?? mkdtempSync(join(tmpdir(), "weir-bench-"));
+    mkdirSync(folder, { recursive: true });
+    const list = join(folder, "stores.json");
+    const schemas: Record<string, string> = existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : {};
     // The first to open an embedded database starts it, the scenes join it, and the first ends it.
     const server = await openStore("embedded:", { schema: "weir", dataDir: folder });
     const stores = new Map<number, Store>();
     try {
       for (const size of isLong ? longSizes : sizes) {
+        const schema = schemas[size];
+        if (schema !== undefined) {
+          stores.set(size, await openStore("embedded:", { schema, dataDir: folder }));
+          await migrate(stores.get(size)!);
+          continue;
+        }
         say(`${size} events of ${users} people are made`);
         const store = await openScene("embedded:", folder);
         stores.set(size, store);
@@ -54,6 +66,8 @@ export default {
         say(`${size} events are folded`);
         await foldAll(store, { msMax: fillMsMax });
         await settle(store);
+        schemas[size] = store.schema;
+        writeFileSync(list, JSON.stringify(schemas));
       }
       say("all stores are measured in turn");
       const query = {
@@ -77,9 +91,9 @@ export default {
         (store, round) => writes.get(store)!(round),
       );
     } finally {
-      for (const store of stores.values()) await closeScene(store);
+      for (const store of stores.values()) await store.close();
       await server.close();
-      rmSync(folder, { recursive: true, force: true });
+      if (kept === undefined) rmSync(folder, { recursive: true, force: true });
     }
   },
 } satisfies Bench;

@@ -191,6 +191,37 @@ describe("times of steps", () => {
     expect(await ask(["cart", "view"], 60)).toEqual([1, 0]);
   });
 
+  it("begin with the first step 1 of the span, wherever its part lies and whatever it has", async () => {
+    const at = (minutes: number, type: string): Happened => ({
+      at: streamsFrom + minutes * 60_000,
+      type,
+      user: "a",
+      anonymous: null,
+    });
+    const ask = (fromMinutes: number) =>
+      answered({
+        steps: ["view", "cart"],
+        users: "all",
+        entry: "first",
+        order: "any",
+        windowMs: 10 * 60_000,
+        from: streamsFrom + fromMinutes * 60_000,
+        to: streamsTo,
+      });
+    await replay([{ kind: "store", events: [at(1, "view"), at(15, "view"), at(22, "cart")] }]);
+    expect(await ask(0)).toEqual([1, 0]);
+    expect(await ask(2)).toEqual([1, 1]);
+    // Each piece is a part of its own, and tells of an earlier view than all before.
+    const pieces = Array.from({ length: 12 }, (_, piece): Step[] => [
+      { kind: "store", events: [at(20 - piece, "view")] },
+      { kind: "fold", idsMax: 10 },
+    ]).flat();
+    await replay([{ kind: "store", events: [at(22, "cart")] }, ...pieces]);
+    expect([...(await store.sql`select 1 from step_times where type = 'view'`)]).toHaveLength(12);
+    expect(await ask(0)).toEqual([1, 0]);
+    expect(await ask(12)).toEqual([1, 1]);
+  });
+
   it("are joined while they come in many small pieces, and a day of many lies in several", async () => {
     const each = (at: number): Happened => ({
       at: streamsFrom + at,
