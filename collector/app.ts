@@ -4,6 +4,7 @@ import type { Clock } from "../shared/clock.ts";
 import type { Logger } from "../shared/logger.ts";
 import { problemResponse, WeirError } from "../shared/problem.ts";
 import type { CollectorPort } from "../shared/wire/batch.ts";
+import { unrouted } from "../shared/wire/method.ts";
 import { pack } from "../shared/wire/msgpack.ts";
 import type { Signer } from "../shared/wire/signature.ts";
 import { authenticate } from "./authenticate.ts";
@@ -33,9 +34,6 @@ export function createCollectorApp(deps: CollectorDeps): Hono {
       },
     );
   });
-  app.all("/v1/batches", () =>
-    problemResponse(new WeirError("method_not_allowed", "/v1/batches takes POST.")),
-  );
   app.get("/livez", (context) => context.text("ok\n"));
   app.get("/readyz", async (context) => {
     await port.ready();
@@ -44,7 +42,7 @@ export function createCollectorApp(deps: CollectorDeps): Hono {
   if (exposition !== undefined) {
     app.get("/metrics", () => new Response(exposition(), { headers: { "content-type": metricsType } }));
   }
-  app.notFound(() => problemResponse(new WeirError("not_found", "The collector has no such path.")));
+  app.notFound(({ req }) => unrouted(app, req.path));
   app.onError((error, context) => {
     if (!(error instanceof WeirError)) deps.logger.error("request_failed", { error: String(error) });
     const named = context.req.header("x-request-id");

@@ -3,6 +3,7 @@ import type { Context, Hono } from "hono";
 import { HonoBase } from "hono/hono-base";
 import { RegExpRouter } from "hono/router/reg-exp-router";
 import { problemResponse, toProblem, WeirError } from "../shared/problem.ts";
+import { unrouted } from "../shared/wire/method.ts";
 import { type Accept, type AcceptDeps, createAccept } from "./accept.ts";
 import { beaconResponse } from "./beacon/serve.ts";
 import { createReadBody } from "./body.ts";
@@ -48,9 +49,6 @@ export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
       app.on(intake.method, intake.path, (context) => receive(context, door, intake));
     }
   }
-  for (const { method, path } of doors.flatMap(({ intakes }) => intakes)) {
-    app.all(path, () => problemResponse(new WeirError("method_not_allowed", `${path} takes ${method}.`)));
-  }
   app.get("/weir.js", (context) => beaconResponse(context.req.raw));
   app.get("/livez", (context) => context.text("ok\n"));
   app.get("/readyz", async (context) => {
@@ -74,7 +72,7 @@ export function createEdge(deps: EdgeDeps): Hono<EdgeEnv> {
       return new Response(exposition(), { headers: { "content-type": metricsType } });
     });
   }
-  app.notFound(() => problemResponse(new WeirError("not_found", "The edge has no such path.")));
+  app.notFound(({ req }) => unrouted(app, req.path));
   app.onError((error) => {
     deps.logger.error("request_failed", { error: String(error) });
     return problemResponse(error);
@@ -154,5 +152,5 @@ function freshSeconds({ keys, clock }: EdgeDeps): number | null {
 }
 
 const metricsType = "text/plain; version=0.0.4; charset=utf-8";
-const notReady = new WeirError("not_ready", "What the edge stands on is not ready.");
+const notReady = new WeirError("not_ready", "This process is not ready.");
 const unavailable = { "weir.outcome": "refused_unavailable" } as const;

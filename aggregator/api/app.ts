@@ -5,6 +5,7 @@ import type { LogReader } from "../../shared/log/log.ts";
 import type { Logger } from "../../shared/logger.ts";
 import type { Meter } from "../../shared/meter.ts";
 import { problemResponse, WeirError } from "../../shared/problem.ts";
+import { methodsOf, unrouted } from "../../shared/wire/method.ts";
 import type { Reenter } from "../../shared/wire/reentry.ts";
 import { createSigner, signatureHeader } from "../../shared/wire/signature.ts";
 import { weirVersion } from "../../shared/wire/version.ts";
@@ -26,7 +27,7 @@ import { formed, formedJson, namesIn } from "./formed.ts";
 import { createGuard } from "./guard.ts";
 import { addLive } from "./live.ts";
 import { describeApi } from "./openapi.ts";
-import { addQuarantine, changingPaths } from "./quarantine.ts";
+import { addQuarantine } from "./quarantine.ts";
 import { addQuestions } from "./questions.ts";
 import { checkReady } from "./ready.ts";
 
@@ -75,7 +76,9 @@ export function createApi(options: ApiOptions): Hono {
   const pages = createPages(options.edgeUrl);
   const description = describeApi(options.version ?? weirVersion, !isOpen);
 
-  app.onError((error) => {
+  app.onError((error, { req }) => {
+    // Nobody reads it, and its statement was ended for that: no fault of the store's. A change goes on to its end.
+    if (req.raw.signal.aborted && req.method !== "POST") return new Response(null, { status: hungUpStatus });
     const response = problemResponse(error);
     // What the asker is not told: the reason behind it, in the server's own words.
     if (response.status >= 500) logger.error("api_failed", { reason: reasonOf(error) });
@@ -84,33 +87,36 @@ export function createApi(options: ApiOptions): Hono {
   });
   app.notFound(() => secured(problemResponse(new WeirError("not_found", "There is nothing at this path."))));
   app.use(async (context, next) => {
-    guard.checkHost(context.req.raw);
-    if (changingPaths.has(context.req.path) && context.req.method === "POST")
-      guard.checkChange(context.req.raw);
-    else if (context.req.method !== "GET" && context.req.method !== "HEAD") {
-      throw new WeirError("method_not_allowed", "Everything here is asked with GET.");
+    const { raw, method, path } = context.req;
+    guard.checkHost(raw);
+    if (method !== "GET" && method !== "HEAD") {
+      if (!methodsOf(app, path).includes(method)) return secured(unrouted(app, path));
+      guard.checkChange(raw);
     }
     await next();
-    secured(context.res);
+    return secured(context.res);
   });
 
   app.get("/v1/keys", async (context) => {
     if (signer === undefined) throw new WeirError("unauthorized", "No WEIR_EDGE_SECRET is set here.");
     const signature = context.req.header(signatureHeader) ?? null;
     await (await signer).verify(signature, new Uint8Array(), clock.now());
-    return context.json(await ask("keys", "", () => readWriteKeys(store.sql)));
+    const run = (gone: AbortSignal) => readWriteKeys(store.sql, gone);
+    return context.json(await ask("keys", "", run, context.req.raw.signal));
   });
   admit(app, guard);
   app.get("/v1/openapi.json", (context) => context.json(description));
   addQuestions(app, options.read ?? readStore(store), ask);
   app.get("/v1/ledger", async (context) => {
-    const run = (): Promise<Answer> => askLedger(context.req.queries());
-    const found = await ask("ledger", new URL(context.req.url).search, run);
+    const run = (signal: AbortSignal): Promise<Answer> => askLedger(context.req.queries(), signal);
+    const { url, signal } = context.req.raw;
+    const found = await ask("ledger", new URL(url).search, run, signal);
     return formed(context, namesIn(ledgerRow, found), found);
   });
   app.get("/v1/reconcile", async (context) => {
     readParameters(reconcileParameters, context.req.queries());
-    return formedJson(context, await ask("reconcile", "", () => askReconcile(store, reader, options.proof)));
+    const run = (signal: AbortSignal) => askReconcile(store, reader, options.proof, signal);
+    return formedJson(context, await ask("reconcile", "", run, context.req.raw.signal));
   });
 
   addQuarantine(app, options, ask);
@@ -131,6 +137,9 @@ export function createApi(options: ApiOptions): Hono {
   app.get("*", async (context) => (await pages(context.req.raw)) ?? context.notFound());
   return app;
 }
+
+/** The client closed the request, as proxies name it; it has no name of its own in HTTP. */
+const hungUpStatus = 499;
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof WeirError)) return errorText(error);

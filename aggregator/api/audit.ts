@@ -1,5 +1,6 @@
 // The route of the audit, and its part of the API's description.
 import type { Hono } from "hono";
+import type { TransactionSql } from "postgres";
 import { z } from "zod";
 import type { Clock } from "../../shared/clock.ts";
 import { inSnapshot, iso, readParameters } from "../read/answer.ts";
@@ -16,13 +17,14 @@ const parameters = auditParameters.extend({ cursor: cursorOf(z.tuple([rowNumber]
 export function addAudit(app: Hono, { store, clock }: { store: Store; clock: Clock }, ask: Ask): void {
   app.get("/v1/audit", async (context) => {
     const asked = readParameters(parameters, context.req.queries());
-    const run = () =>
-      inSnapshot(store.sql, async (tx) => {
-        const { rows, next } = await listAudit(tx, { ...asked, cursor: asked.cursor?.[0] });
-        const next_cursor = next === null ? null : writeCursor([next]);
-        return { data: rows, meta: { as_of: iso(clock.now()), next_cursor } };
-      });
-    return formedJson(context, await ask("audit", new URL(context.req.url).search, run), "no-store");
+    const work = async (tx: TransactionSql) => {
+      const { rows, next } = await listAudit(tx, { ...asked, cursor: asked.cursor?.[0] });
+      const next_cursor = next === null ? null : writeCursor([next]);
+      return { data: rows, meta: { as_of: iso(clock.now()), next_cursor } };
+    };
+    const run = (signal: AbortSignal) => inSnapshot(store.sql, work, signal);
+    const { url, signal } = context.req.raw;
+    return formedJson(context, await ask("audit", new URL(url).search, run, signal), "no-store");
   });
 }
 

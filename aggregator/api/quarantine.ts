@@ -1,5 +1,6 @@
 // The routes of the quarantine: what lies there, one event whole, and the two that change something.
 import type { Hono } from "hono";
+import type { TransactionSql } from "postgres";
 import type { z } from "zod";
 import type { Clock } from "../../shared/clock.ts";
 import type { Meter } from "../../shared/meter.ts";
@@ -26,9 +27,6 @@ export interface QuarantineRoutes {
   reenter?: Reenter | undefined;
 }
 
-/** The paths that take POST, and nothing else does. */
-export const changingPaths: ReadonlySet<string> = new Set(["/v1/quarantine/retry", "/v1/quarantine/discard"]);
-
 /** How long a retry waits for the ledger; what is not there by then is answered as pending. */
 const waitMs = 5_000;
 /** Rows of one request, so that its answer comes in time; asked again it takes the next. */
@@ -39,21 +37,22 @@ const bodyBytesMax = 64 * 1024;
 export function addQuarantine(app: Hono, { store, clock, meter, reenter }: QuarantineRoutes, ask: Ask): void {
   app.get("/v1/quarantine", async (context) => {
     const { limit, cursor, ...selection } = readParameters(quarantineParameters, context.req.queries());
-    const run = () =>
-      inSnapshot(store.sql, async (tx) => {
-        const { rows, next } = await listQuarantine(tx, selection, limit, cursor?.[0]);
-        const sums = await sumQuarantine(tx, selection);
-        const records = await sumRecords(tx);
-        const next_cursor = next === null ? null : writeCursor([next]);
-        return { data: rows, meta: { as_of: iso(clock.now()), next_cursor, sums, records } };
-      });
-    return formedJson(context, await ask("quarantine", new URL(context.req.url).search, run), "no-store");
+    const work = async (tx: TransactionSql) => {
+      const { rows, next } = await listQuarantine(tx, selection, limit, cursor?.[0]);
+      const sums = await sumQuarantine(tx, selection);
+      const records = await sumRecords(tx);
+      const next_cursor = next === null ? null : writeCursor([next]);
+      return { data: rows, meta: { as_of: iso(clock.now()), next_cursor, sums, records } };
+    };
+    const run = (signal: AbortSignal) => inSnapshot(store.sql, work, signal);
+    const { url, signal } = context.req.raw;
+    return formedJson(context, await ask("quarantine", new URL(url).search, run, signal), "no-store");
   });
   app.get("/v1/quarantine/:id", async (context) => {
     const id = context.req.param("id");
     const isId = rowId.safeParse(id).success;
-    const run = () => inSnapshot(store.sql, (tx) => showQuarantined(tx, id));
-    const event = isId ? await ask("quarantine", `/${id}`, run) : undefined;
+    const run = (signal: AbortSignal) => inSnapshot(store.sql, (tx) => showQuarantined(tx, id), signal);
+    const event = isId ? await ask("quarantine", `/${id}`, run, context.req.raw.signal) : undefined;
     if (event === undefined) throw new WeirError("not_found", "There is no such event in quarantine.");
     return context.json({ data: event, meta: { as_of: iso(clock.now()) } });
   });

@@ -5,6 +5,7 @@ import type { LogReader } from "../../shared/log/log.ts";
 import { readPositions } from "../fence.ts";
 import { type LedgerAsked, ledgerRows, ledgerSpan, sumLedger } from "../read/ledger.ts";
 import type { AnswerRow } from "../read/question.ts";
+import { whileWanted } from "../store/cancel.ts";
 import type { Store } from "../store/store.ts";
 import { type Buffered, readBuffers } from "./buffers.ts";
 import { type CheckAnswer, type ReportAnswer, runChecks, runReports } from "./checks.ts";
@@ -57,6 +58,8 @@ export interface ReconcileOptions extends Partial<ProofSettings> {
   asked?: LedgerAsked | undefined;
   /** Runs the reports, too. */
   reports?: boolean | undefined;
+  /** Ends the statement that runs; the proof rejects then. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -69,9 +72,9 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileAns
   const spooled = joined(buffered, await readSpools(options.spools ?? []));
   const session = await options.store.writer();
   try {
-    return (await session.begin("isolation level repeatable read", (tx) =>
-      compare(tx, options, spooled),
-    )) as ReconcileAnswer;
+    const work = (tx: TransactionSql) => compare(tx, options, spooled);
+    const wanted = options.signal === undefined ? work : whileWanted(session, options.signal, work);
+    return (await session.begin("isolation level repeatable read", wanted)) as ReconcileAnswer;
   } finally {
     await session.end({ timeout: 5 });
   }

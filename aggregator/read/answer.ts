@@ -3,6 +3,7 @@ import type { Sql, TransactionSql } from "postgres";
 import type { z } from "zod";
 import { queryRowsMax, queryStatementMs } from "../../shared/limits.ts";
 import { WeirError } from "../../shared/problem.ts";
+import { whileWanted } from "../store/cancel.ts";
 import { errorCode, isAway, withDeadline } from "../store/errors.ts";
 import { StoreError } from "../store/store.ts";
 import { cutPage, type PageAsked } from "./cursor.ts";
@@ -53,16 +54,17 @@ export function readParameters<Parameters extends z.ZodObject>(
 
 /**
  * Runs one question over the events. Rejects with a WeirError whatever happens. `reachedMs`: what is asked is
- * behind, and has everything that was stored before this.
+ * behind, and has everything that was stored before this. `signal`: nobody waits for it, or for why it ends.
  */
 export async function answer(
   sql: Sql,
   question: Question,
   query: Query,
   reachedMs?: number,
+  signal?: AbortSignal,
 ): Promise<Answer> {
   const asked = readParameters(question.parameters, query);
-  return inSnapshot(sql, async (tx) => {
+  const work = async (tx: TransactionSql): Promise<Answer> => {
     const opened = await openRange(tx, { tz: "UTC", ...(asked as Partial<RangeAsked>) });
     const range = { ...opened, asOf: Math.min(opened.asOf, reachedMs ?? opened.asOf) };
     const spans = "from" in question.parameters.shape;
@@ -85,7 +87,8 @@ export async function answer(
         ...question.metaOf?.(data),
       },
     };
-  });
+  };
+  return inSnapshot(sql, work, signal);
 }
 
 /** All of `rows`, or `invalid_query` where they are more than one answer holds; a part is given to nobody unasked. */
@@ -98,9 +101,17 @@ export function boundRows(rows: readonly AnswerRow[], hasPages = false): AnswerR
   return [...rows];
 }
 
-/** Runs `work` in one read-only snapshot and maps what goes wrong; never takes longer than the limit. */
-export function inSnapshot<Value>(sql: Sql, work: (tx: TransactionSql) => Promise<Value>): Promise<Value> {
-  return bounded(sql.begin("isolation level repeatable read read only", work) as Promise<Value>);
+/**
+ * Runs `work` in one read-only snapshot and maps what goes wrong; never takes longer than the limit. Once `signal`
+ * is aborted its statement is ended, and it rejects as if the limit were over.
+ */
+export function inSnapshot<Value>(
+  sql: Sql,
+  work: (tx: TransactionSql) => Promise<Value>,
+  signal?: AbortSignal,
+): Promise<Value> {
+  const wanted = signal === undefined ? work : whileWanted(sql, signal, work);
+  return bounded(sql.begin("isolation level repeatable read read only", wanted) as Promise<Value>);
 }
 
 /** Waits for something of the store no longer than for a question, and maps what goes wrong. */

@@ -48,7 +48,7 @@ export function createLedgerQuestion(
   sql: Sql,
   reader: LogReader,
   clock: Clock,
-): (query: Query) => Promise<Answer> {
+): (query: Query, signal?: AbortSignal) => Promise<Answer> {
   const inFlight = createInFlight(reader, clock.now);
   const kept = new Map<string, Kept>();
 
@@ -72,12 +72,12 @@ export function createLedgerQuestion(
     return made;
   }
 
-  return async (query) => {
+  return async (query, signal) => {
     const asked = readParameters(ledgerParameters, query);
     // The log is read before the snapshot: what is stored in between is then no longer in flight.
     const before = await bounded(readPositions(sql, reader.identity));
     const waiting = await inFlight.look(before.next);
-    return inSnapshot(sql, async (tx) => {
+    const work = async (tx: TransactionSql): Promise<Answer> => {
       const { next, mark } = await readPositions(tx, reader.identity);
       const { span, sums: found, newestStoredMs, apart } = await sums(tx, asked, mark);
       const ahead = waiting.records.filter((record) => record.offset >= (next.get(record.partition) ?? 0n));
@@ -95,7 +95,8 @@ export function createLedgerQuestion(
           unreadable: [...apart, ...unreadableOf(waiting, ahead)].join("; ") || null,
         },
       };
-    });
+    };
+    return inSnapshot(sql, work, signal);
   };
 }
 

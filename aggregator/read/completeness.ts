@@ -60,9 +60,14 @@ export const completenessRow = z.object({
 });
 
 /** Answers /v1/completeness from the streams as they are in one snapshot. */
-export async function askCompleteness(sql: Sql, query: Query, reachedMs?: number): Promise<Answer> {
+export async function askCompleteness(
+  sql: Sql,
+  query: Query,
+  reachedMs?: number,
+  signal?: AbortSignal,
+): Promise<Answer> {
   const asked = readParameters(completenessParameters, query);
-  return inSnapshot(sql, async (tx) => {
+  const work = async (tx: TransactionSql): Promise<Answer> => {
     // Compiling costs more than it saves, as in every question.
     await tx`select set_config('jit', 'off', true)`;
     const span = await ledgerSpan(tx, asked);
@@ -81,7 +86,8 @@ export async function askCompleteness(sql: Sql, query: Query, reachedMs?: number
         next_cursor: page.next,
       },
     };
-  });
+  };
+  return inSnapshot(sql, work, signal);
 }
 
 async function sumStreams(tx: TransactionSql, asked: Asked, span: LedgerSpan): Promise<AnswerRow[]> {

@@ -33,10 +33,15 @@ export const reconcileRow = z.object({
 });
 
 /** Takes as long as counting all rows takes, since it has no other bound; who asks meanwhile shares it. */
-export async function askReconcile(store: Store, reader: LogReader, proof?: ProofSettings): Promise<Answer> {
+export async function askReconcile(
+  store: Store,
+  reader: LogReader,
+  proof?: ProofSettings,
+  signal?: AbortSignal,
+): Promise<Answer> {
   const as_of = iso(Date.now());
   try {
-    const answer = await reconcile({ store, reader, ...proof });
+    const answer = await reconcile({ store, reader, ...proof, signal });
     const {
       checks,
       partitions: _,

@@ -1,5 +1,5 @@
 // What edges are told: the write keys they may accept, by hash alone, and what each project asks of them.
-import type { Sql } from "postgres";
+import type { Sql, TransactionSql } from "postgres";
 import type { KeyRight } from "../../shared/event/write-key.ts";
 import { readSetPolicies } from "../projects.ts";
 import { inSnapshot } from "./answer.ts";
@@ -15,8 +15,8 @@ export interface ToldKeys {
 }
 
 /** Every key that was not revoked and has not expired, the policy of every project, and how fresh the store is. */
-export async function readWriteKeys(sql: Sql): Promise<ToldKeys> {
-  return inSnapshot(sql, async (tx) => {
+export async function readWriteKeys(sql: Sql, signal?: AbortSignal): Promise<ToldKeys> {
+  const work = async (tx: TransactionSql): Promise<ToldKeys> => {
     const rows = await tx<
       { key_hash: string; project_id: string; rights: KeyRight[]; expires_at: Date | null }[]
     >`
@@ -33,5 +33,6 @@ export async function readWriteKeys(sql: Sql): Promise<ToldKeys> {
     const [newest] = await tx<[{ at: number | null }]>`
       select (extract(epoch from max(least(sent_at, stored_at))) * 1000)::float8 as at from canaries`;
     return { keys, policies: await readSetPolicies(tx), newest_canary_at: newest.at };
-  });
+  };
+  return inSnapshot(sql, work, signal);
 }

@@ -195,11 +195,13 @@ describe("the quarantine's API", () => {
   it("takes no other method, and no change on other paths", async () => {
     const { aggregatorUrl } = weir;
     const tries = [
-      fetch(`${aggregatorUrl}/v1/quarantine/retry`, { method: "PUT" }),
-      fetch(`${aggregatorUrl}/v1/quarantine`, { method: "POST" }),
-      fetch(`${aggregatorUrl}/v1/quarantine/${ids[0]}`, { method: "DELETE" }),
-    ];
-    for (const response of await Promise.all(tries)) {
+      ["PUT", "/v1/quarantine/retry", "GET,HEAD,POST"],
+      ["POST", "/v1/quarantine", "GET,HEAD"],
+      ["DELETE", `/v1/quarantine/${ids[0]}`, "GET,HEAD"],
+    ] as const;
+    for (const [method, path, allowed] of tries) {
+      const response = await fetch(`${aggregatorUrl}${path}`, { method });
+      expect(response.headers.get("allow")).toBe(allowed);
       expect(await codeOf(response)).toEqual([405, "method_not_allowed"]);
     }
     expect((await fetch(`${aggregatorUrl}/v1/quarantine/retry`)).status).toBe(404);

@@ -209,11 +209,9 @@ describe("the routes", () => {
 
   it("answer a problem for every other path and method", async () => {
     const { collector } = await listening();
-    expect(await problemOf(await fetch(`${collector.url}/v1/batches`))).toEqual([
-      405,
-      "method_not_allowed",
-      false,
-    ]);
+    const refused = await fetch(`${collector.url}/v1/batches`);
+    expect(refused.headers.get("allow")).toBe("POST");
+    expect(await problemOf(refused)).toEqual([405, "method_not_allowed", false]);
     expect(await problemOf(await fetch(`${collector.url}/nowhere`))).toEqual([404, "not_found", false]);
   });
 

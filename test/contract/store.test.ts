@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { whileWanted } from "../../aggregator/store/cancel.ts";
 import { openStore } from "../../aggregator/store/open.ts";
 import { startPostgresTls } from "../services/postgres.ts";
 import { describeWith, serviceUrl } from "../support/services.ts";
@@ -144,6 +145,20 @@ describeWith(["postgres"], "a store with TLS and a password", () => {
     const store = await open("?sslmode=require");
     const [row] = await store.sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`;
     expect(row).toEqual({ ssl: true });
+    await store.close();
+  });
+
+  it("ends a statement that nobody waits for, over TLS as well", async () => {
+    const store = await open("?sslmode=verify-full", server.caPem);
+    const asker = new AbortController();
+    const begun = store.sql.begin(
+      whileWanted(store.sql, asker.signal, async (tx) => {
+        setTimeout(() => asker.abort(), 50);
+        await tx`select pg_sleep(10)`;
+      }),
+    );
+    const message = "canceling statement due to user request";
+    await expect(begun).rejects.toMatchObject({ code: "57014", message });
     await store.close();
   });
 

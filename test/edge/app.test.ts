@@ -338,11 +338,13 @@ describe("the other routes", () => {
   });
 
   it.each([
-    ["GET", "/v1/events", 405, "method_not_allowed"],
-    ["POST", "/v1/nothing", 404, "not_found"],
-  ])("answer %s %s by a problem", async (method, path, status, code) => {
+    ["GET", "/v1/events", 405, "method_not_allowed", "POST"],
+    ["PUT", "/track", 405, "method_not_allowed", "POST,GET,HEAD"],
+    ["POST", "/livez", 405, "method_not_allowed", "GET,HEAD"],
+    ["POST", "/v1/nothing", 404, "not_found", null],
+  ])("answer %s %s by a problem", async (method, path, status, code, allowed) => {
     const response = await (await testEdge()).app.request(path, { method });
-    expect(response.status).toBe(status);
+    expect([response.status, response.headers.get("allow")]).toEqual([status, allowed]);
     expect(await response.json()).toMatchObject({ code });
   });
 });
