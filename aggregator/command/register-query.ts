@@ -18,7 +18,9 @@ interface Flags {
 export function registerQuery(program: Command, deps: AggregatorCommands): void {
   program
     .command("query")
-    .description("ask the store in SQL, read-only: daily_metrics, sessions, users and the other stable views")
+    .description(
+      "ask the store in SQL, read-only: daily_metrics, sessions, raw_events and the other stable views",
+    )
     .argument("<sql>", "one select")
     .option("--csv", "the rows as CSV")
     .option("--json", "the result as one JSON object on the last line")

@@ -45,6 +45,9 @@ export async function takePlace(tx: TransactionSql): Promise<void> {
   for (const view of views) {
     await tx.unsafe(`create view ${view.name} ${view.options} as ${view.definition}`);
     await tx.unsafe(`comment on view ${view.name} is ${literal(view.comment)}`);
+    for (const [column, text] of Object.entries(view.column_comments)) {
+      await tx.unsafe(`comment on column ${view.name}.${column} is ${literal(text)}`);
+    }
     for (const right of view.rights) await tx.unsafe(right);
   }
   await noteHypertable(tx);
@@ -65,6 +68,8 @@ interface View {
   definition: string;
   options: string;
   comment: string | null;
+  /** By the column's name, quoted where it has to be. */
+  column_comments: Record<string, string>;
   rights: string[];
 }
 
@@ -84,7 +89,13 @@ async function viewsOn(tx: TransactionSql): Promise<View[]> {
       c.oid::regclass::text as name,
       pg_get_viewdef(c.oid) as definition,
       coalesce('with (' || array_to_string(c.reloptions, ', ') || ')', '') as options,
-      obj_description(c.oid, 'pg_class') as comment
+      obj_description(c.oid, 'pg_class') as comment,
+      (
+        select coalesce(jsonb_object_agg(quote_ident(a.attname), d.description), '{}')
+        from pg_attribute a
+        join pg_description d on d.objoid = c.oid and d.objsubid = a.attnum and d.classoid = 'pg_class'::regclass
+        where a.attrelid = c.oid
+      ) as column_comments
     from (select oid, max(depth) as depth from standing group by oid) as s
     join pg_class c on c.oid = s.oid and c.relkind = 'v'
     order by s.depth, c.relname`;

@@ -9,6 +9,7 @@ export const stableViews: readonly string[] = [
   "daily_metrics",
   "hourly_dimensions",
   "hourly_metrics",
+  "raw_events",
   "revenue_by_day",
   "sessions",
   "users",
@@ -28,22 +29,15 @@ export function readerRoles(schema: string): { reader: string; asker: string } {
 /**
  * A select runs in a function that belongs to `asker`. Setting the role instead would not do: a select may set it
  * back and go on by functions that run text. In here PostgreSQL refuses that. Under another owner, as a copy of the
- * schema may have, it does nothing.
+ * schema may have, it does nothing. `asked` is one whole statement, and comes without a semicolon: rows of a select
+ * within a select can be limited and are made by parallel workers, those of a cursor by none.
  */
 const bodyOf = (asker: string): string => `
-declare
-  lines refcursor;
-  line record;
 begin
   if current_user <> '${asker}' then
     raise exception 'ask() is not of ${asker}: run weir migrate' using errcode = 'insufficient_privilege';
   end if;
-  open lines for execute asked;
-  for turn in 1 .. rows_max loop
-    fetch lines into line;
-    exit when not found;
-    return next line::text;
-  end loop;
+  return query execute 'select row(asked.*)::text from (' || asked || E'\\n) as asked limit ' || rows_max;
 end
 `;
 

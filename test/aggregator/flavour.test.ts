@@ -8,11 +8,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { eraseSubject } from "../../aggregator/lifecycle/remove.ts";
 import { models } from "../../aggregator/model/models.ts";
 import { recompute } from "../../aggregator/model/recompute.ts";
+import { ownSelect } from "../../aggregator/read/own-select.ts";
 import { sumTables } from "../../aggregator/replay/checksum.ts";
 import { inSnapshot } from "../../aggregator/replay/snapshot.ts";
 import { upgradeStore } from "../../aggregator/store/flavour.ts";
 import { migrate } from "../../aggregator/store/migrate.ts";
 import { openStore } from "../../aggregator/store/open.ts";
+import { readerRoles } from "../../aggregator/store/reader.ts";
 import type { Store } from "../../aggregator/store/store.ts";
 import { systemClock } from "../../shared/clock.ts";
 import type { ServiceName } from "../services/setup.ts";
@@ -130,6 +132,7 @@ for (const [service, flavour] of editions) {
     it("is afterwards what a new store is, and is not moved again", async () => {
       await store.sql.unsafe(`grant select on users to public`);
       await store.sql.unsafe(`grant select on events to public`);
+      await store.sql.unsafe(`grant select on raw_events to public`);
       await offer();
       await upgrade();
       expect(await upgrade()).toMatchObject({ from: flavour, to: flavour, rows: 0 });
@@ -143,7 +146,30 @@ for (const [service, flavour] of editions) {
       const granted = await store.sql`
         select table_name from information_schema.role_table_grants
         where grantee = 'PUBLIC' and table_schema = ${schema} order by 1`;
-      expect(granted.map((row) => row["table_name"])).toEqual(["events", "users"]);
+      expect(granted.map((row) => row["table_name"])).toEqual(["events", "raw_events", "users"]);
+    }, 180_000);
+
+    it("has its single events under the same view for the same readers, who see no table", async () => {
+      await hand.write(0, recordOf(range(0, 30)));
+      // The owner may make no roles; somebody who may has made them, and the command has no way to make them anew.
+      const place = new URL(serviceUrl(service));
+      place.pathname = `/${name}`;
+      const admins = await openStore(place.href, { schema, dataDir: "" });
+      const { reader, asker } = readerRoles(schema);
+      try {
+        await migrate(admins);
+        const asked = "select event_id, event_time, payload from raw_events order by event_time, event_id";
+        const before = await ownSelect(admins, asked);
+        expect({ isReader: before.isReader, rows: before.rows.length }).toEqual({ isReader: true, rows: 30 });
+        await offer();
+        await upgrade();
+        expect(store.flavour).toBe(flavour);
+        expect(await ownSelect(admins, asked)).toEqual(before);
+        await expect(ownSelect(admins, "select * from events")).rejects.toThrow(/permission denied/);
+      } finally {
+        await admins.close();
+        await inDatabase(`drop owned by ${reader}, ${asker}; drop role ${reader}, ${asker}`);
+      }
     }, 180_000);
 
     it("is the old one or the new one wherever the command is killed, and goes on when it is run again", async () => {

@@ -110,20 +110,25 @@ export function readerSuite(url: () => string): void {
       ...back("role").map((sql): [string, RegExp] => [sql, kept]),
       ...back("session_authorization").map((sql): [string, RegExp] => [sql, kept]),
       ["select set_config('transaction_read_only', 'off', true)", /read-only transaction|read-write mode/],
-      ["delete from events", /DELETE|read-only|permission denied/],
+      ["delete from events", /not one select/],
       [
         "with gone as (delete from events returning 1) select * from gone",
         /denied|read-only|WITH|data-modifying/,
       ],
       ["select 1; delete from events", /multiple commands/],
       ["select 1; reset role; select * from write_keys", /multiple commands/],
-      ["commit", /COMMIT|cannot/],
-      ["set role none", /SET|cannot/],
-      ["copy events to '/tmp/x'", /COPY|denied|cannot/],
-      ["do $$ begin execute 'reset role'; end $$", /DO|cannot/],
-      ["declare c cursor for select 1", /DECLARE|cannot/],
+      ["commit", /not one select/],
+      ["set role none", /not one select/],
+      ["copy events to '/tmp/x'", /not one select/],
+      ["do $$ begin execute 'reset role'; end $$", /not one select/],
+      ["declare c cursor for select 1", /not one select/],
+      ["select 1) as asked; delete from events; select (1", /syntax error/],
+      ["select 1) as asked, (select key_hash from write_keys", /syntax error/],
+      ["select 1 /*", /unterminated/],
+      ["explain select 1", /not one select/],
       ["nonsense", /syntax error/],
-      ["", /empty|cannot|no query|NULL/i],
+      ["", /not one select/],
+      [";", /not one select/],
     ];
 
     it.each(attempts)("let nobody do %s", async (sql, why) => {
@@ -161,6 +166,11 @@ export function readerSuite(url: () => string): void {
         { person: "ada" },
       ]);
       await expect(as(`select * from ${store.schema}.events`)).rejects.toThrow(denied);
+      // A view of one table could be written to as well.
+      expect(await as(`select event_id from ${store.schema}.raw_events where user_id = 'ada'`)).toHaveLength(
+        1,
+      );
+      await expect(as(`delete from ${store.schema}.raw_events`)).rejects.toThrow(denied);
       await expect(as(`select ${store.schema}.ask('select 1', 1)`)).rejects.toThrow(denied);
       await expect(as(`drop function ${store.schema}.ask(text, integer)`)).rejects.toThrow(/must be owner/);
       await store.sql.unsafe(`drop role ${guest}`);

@@ -52,6 +52,7 @@ describe("the stable views", () => {
         expect(await read("revenue_by_day")).toEqual(sorted(revenueOf(kept)));
         expect(await read("sessions")).toEqual(sorted(sessions.map(sessionRow)));
         expect(await read("users")).toEqual(sorted(usersOf(kept)));
+        expect(await read("raw_events")).toEqual(sorted(kept.map(eventRow)));
       }),
       { numRuns: isLong ? 300 : 20 },
     );
@@ -159,8 +160,9 @@ describe("the README's views", () => {
           anonymousId: anonymous_id ?? null,
           country: context.country,
           appVersion: context.app_version,
-          revenue: payload === undefined ? null : String(payload.revenue),
+          revenue: payload?.revenue === undefined ? null : String(payload.revenue),
           currency: payload?.currency ?? null,
+          payload: JSON.stringify(payload ?? {}),
         };
         return { name: `shown-${at}`, at: Date.parse(timestamp), fields };
       });
@@ -200,6 +202,8 @@ const columns: Record<string, string> = {
   revenue_by_day: "project_id, day::text as at, country, currency, revenue",
   sessions: "project_id, person, is_identified, started_at as at, ended_at, events, duration_sec",
   users: "project_id, person, is_identified, user_id, first_seen as at, last_seen, events",
+  raw_events:
+    "project_id, event_time as at, type, user_id, coalesce(user_id, anonymous_id) as person, country, app_version, revenue, currency",
 };
 
 const sorted = (rows: readonly Row[]): string[] => rows.map((row) => JSON.stringify(row)).sort();
@@ -332,6 +336,18 @@ const sessionRow = ({ project, person, isIdentified, started, ended, events }: S
   ended_at: new Date(ended),
   events,
   duration_sec: (ended - started) / 1000,
+});
+
+const eventRow = ({ project, at, type, user, person, country, version, revenue, currency }: Sold): Row => ({
+  project_id: project,
+  at: new Date(at),
+  type,
+  user_id: user,
+  person,
+  country,
+  app_version: version,
+  revenue: milli(revenue),
+  currency,
 });
 
 function usersOf(rows: readonly Sold[]): Row[] {
