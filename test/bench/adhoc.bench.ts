@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Sql } from "postgres";
+import { ownSelectSettings } from "../../aggregator/read/own-select.ts";
 import { closeScene, openScene } from "../aggregator/scene.ts";
 import { urlName } from "../services/setup.ts";
 import { makeEvents } from "./answers-data.ts";
@@ -99,7 +100,8 @@ export default {
       await makeEvents(store, { events, users, days, from });
       await session`set statement_timeout = 0`;
       // As `weir query` asks.
-      await session`set jit = off`;
+      for (const [name, value] of Object.entries(ownSelectSettings))
+        await session`select set_config(${name}, ${value}, false)`;
       await session`select compress_chunk(c) from show_chunks('events') as c`;
       await session`vacuum analyze events`;
       const { engines, missing } = await openPeers(store, folder, columns);
