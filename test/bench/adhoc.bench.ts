@@ -97,6 +97,7 @@ export default {
     try {
       const events = isLong ? 5_000_000 : 500_000;
       say(`${events} events of ${users} people are made`);
+      add("events, all of them as columns", events, "events");
       await makeEvents(store, { events, users, days, from });
       await session`set statement_timeout = 0`;
       // As `weir query` asks.
