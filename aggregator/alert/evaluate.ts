@@ -1,6 +1,7 @@
 // One round of judgement: every rule that is due is measured, and what begins or ends to fire is noted once.
 import type { Sql, TransactionSql } from "postgres";
 import { noteNotices } from "../notice/notices.ts";
+import { errorCode } from "../store/errors.ts";
 import { end, firstStand, type Stepped, step } from "./machine.ts";
 import type { Measure, Measured } from "./measure.ts";
 import type { Rule } from "./rule.ts";
@@ -38,28 +39,38 @@ const keptDays = 400;
  * together or not at all, so a transition is neither made twice nor lost, whoever dies when.
  */
 export async function evaluateRules(session: Sql, options: EvaluateOptions): Promise<Evaluated> {
-  return (await session.begin("isolation level repeatable read", async (tx) => {
-    if (!(await isJudge(tx))) return "busy";
-    const now = options.now ?? (await storeTime(tx));
-    const states = await readStates(tx);
-    const transitions: { told: Told; transition: Transition }[] = [];
-    const began = Date.now();
-    let judged = 0;
-    for (const rule of dueRules(options, states, now)) {
-      if (Date.now() - began > (options.roundMs ?? roundMsDefault)) break;
-      const made = await judgeRule(tx, options.measure, rule, states.get(rule.name), now);
-      if (made !== undefined) transitions.push(made);
-      judged += 1;
-    }
-    const names = new Set(options.rules.map(({ name }) => name));
-    for (const state of states.values()) {
-      if (names.has(state.name) || state.isRemoved || now - state.evaluatedAt < forgottenMs) continue;
-      const made = await removeRule(tx, state, now);
-      if (made !== undefined) transitions.push(made);
-    }
-    if (transitions.length > 0) await note(tx, transitions, options.hasWebhook);
-    return { judged, transitions: transitions.map(({ transition }) => transition) };
-  })) as Evaluated;
+  try {
+    return (await session.begin("isolation level repeatable read", (tx) =>
+      judgeAll(tx, options),
+    )) as Evaluated;
+  } catch (error) {
+    // Another was done between our snapshot and our turn.
+    if (errorCode(error) === "40001") return "busy";
+    throw error;
+  }
+}
+
+async function judgeAll(tx: TransactionSql, options: EvaluateOptions): Promise<Evaluated> {
+  if (!(await isJudge(tx))) return "busy";
+  const now = options.now ?? (await storeTime(tx));
+  const states = await readStates(tx);
+  const transitions: { told: Told; transition: Transition }[] = [];
+  const began = Date.now();
+  let judged = 0;
+  for (const rule of dueRules(options, states, now)) {
+    if (Date.now() - began > (options.roundMs ?? roundMsDefault)) break;
+    const made = await judgeRule(tx, options.measure, rule, states.get(rule.name), now);
+    if (made !== undefined) transitions.push(made);
+    judged += 1;
+  }
+  const names = new Set(options.rules.map(({ name }) => name));
+  for (const state of states.values()) {
+    if (names.has(state.name) || state.isRemoved || now - state.evaluatedAt < forgottenMs) continue;
+    const made = await removeRule(tx, state, now);
+    if (made !== undefined) transitions.push(made);
+  }
+  if (transitions.length > 0) await note(tx, transitions, options.hasWebhook);
+  return { judged, transitions: transitions.map(({ transition }) => transition) };
 }
 
 /** Those that were judged longest ago first, so that slow ones keep none from its turn. */

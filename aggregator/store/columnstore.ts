@@ -23,14 +23,15 @@ export async function keepColumns(store: Store): Promise<void> {
   if (store.flavour !== "timescale-community") return;
   const session = await store.writer();
   try {
-    const [found] = await session`
-      select compression_enabled as is_on
-      from timescaledb_information.hypertables
-      where hypertable_schema = ${store.schema} and hypertable_name = 'events'`;
-    if (found === undefined) return;
     await keepBatches(session);
-    if (found["is_on"] === true) return;
     await session.begin(async (tx) => {
+      // Whoever migrates at the same time waits, and then finds it made.
+      await tx`select pg_advisory_xact_lock(hashtextextended(${`${store.schema}.columns`}, 0))`;
+      const [found] = await tx`
+        select compression_enabled as is_on
+        from timescaledb_information.hypertables
+        where hypertable_schema = ${store.schema} and hypertable_name = 'events'`;
+      if (found === undefined || found["is_on"] === true) return;
       await tx`
         alter table events set (
           timescaledb.enable_columnstore = true,

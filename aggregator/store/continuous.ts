@@ -14,11 +14,13 @@ export async function keepHours(store: Store): Promise<void> {
   if (store.flavour !== "timescale-community") return;
   const session = await store.writer();
   try {
-    const [found] = await session`
-      select 1 from timescaledb_information.continuous_aggregates
-      where view_schema = ${store.schema} and view_name = 'hourly_dimensions'`;
-    if (found !== undefined) return;
     await session.begin(async (tx) => {
+      // Whoever migrates at the same time waits, and then finds it made.
+      await tx`select pg_advisory_xact_lock(hashtextextended(${`${store.schema}.hourly_dimensions`}, 0))`;
+      const [found] = await tx`
+        select 1 from timescaledb_information.continuous_aggregates
+        where view_schema = ${store.schema} and view_name = 'hourly_dimensions'`;
+      if (found !== undefined) return;
       const [view] = await tx`
         select obj_description(oid, 'pg_class') as comment from pg_class where oid = to_regclass('hourly_dimensions')`;
       const rights = await rightsOf(tx, "hourly_dimensions");

@@ -147,6 +147,21 @@ export function transitionsSuite(given: () => Store, runs: number): void {
     expect(await told()).toEqual([`one 1 firing ${new Date(noon).toISOString()}`]);
   });
 
+  it("leaves a round that another was done with behind its snapshot", async () => {
+    await judge([ruleOf("one")], { one: good }, noon);
+    const measure: Measure = async () => {
+      await another`update alert_states set detail = 'judged meanwhile'`;
+      return { ...bad, detail: "it is bad" };
+    };
+    const options = { rules: [ruleOf("one")], measure, hasWebhook: true, dueMs: 0, now: noon + 1 };
+    expect(await evaluateRules(session, options)).toBe("busy");
+    expect(await told()).toEqual([]);
+    expect([...(await store.sql`select state, detail from alert_states`)]).toEqual([
+      { state: "ok", detail: "judged meanwhile" },
+    ]);
+    expect(await judge([ruleOf("one")], { one: bad }, noon + 2)).toMatchObject({ judged: 1 });
+  });
+
   it("leaves a rule that another aggregator has just judged", async () => {
     const options = {
       rules: [ruleOf("one")],
