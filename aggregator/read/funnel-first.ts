@@ -22,10 +22,20 @@ const lookedThrough = 8;
 export const isFromFirst = ({ kinds, entry, order, windowMs }: Path & { windowMs: number }): boolean =>
   entry === "first" && order === "any" && windowMs < Infinity && new Set(kinds).size === kinds.length;
 
-/** How many people took each of the steps. */
-export async function countFromFirst(tx: TransactionSql, asked: WalkAsked, span: Span): Promise<number[]> {
+/** More parts than these are not looked through, nor those of more projects, each of which takes its own rounds. */
+const [partsMax, projectsMax] = [100_000, 64];
+
+/** How many people took each of the steps; undefined where there is too much to look through. */
+export async function countFromFirst(
+  tx: TransactionSql,
+  asked: WalkAsked,
+  span: Span,
+): Promise<number[] | undefined> {
   const counts = asked.kinds.map(() => 0);
-  for (const parts of Map.groupBy(await partsOf(tx, asked, span), (part) => part.project_id).values()) {
+  const found = await partsOf(tx, asked, span);
+  const projects = Map.groupBy(found, (part) => part.project_id);
+  if (found.length > partsMax || projects.size > projectsMax) return undefined;
+  for (const parts of projects.values()) {
     const last = parts.reduce((highest, part) => Math.max(highest, part.highest), 0);
     for (let low = 0; low <= last; low += peopleMax) {
       const people = createPeople(asked, span, low);
@@ -59,7 +69,8 @@ const partsOf = (tx: TransactionSql, asked: WalkAsked, span: Span): Promise<Part
     part, events, lowest, highest
   from step_times
   where ${partsWithin(tx, asked, span)}
-  order by day, lowest`;
+  order by day, lowest
+  limit ${partsMax + 1}`;
 
 /** Reads what is waited for of a step, wave after wave. */
 async function takeStep(

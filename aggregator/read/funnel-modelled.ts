@@ -24,7 +24,8 @@ export const canUseTimes = (
 
 /** How many people took each of the steps. People are walked in as many rounds as their numbers take. */
 export async function countWalked(tx: TransactionSql, asked: WalkAsked, range: Range): Promise<number[]> {
-  if (isFromFirst(asked)) return await countFromFirst(tx, asked, range);
+  const counted = isFromFirst(asked) ? await countFromFirst(tx, asked, range) : undefined;
+  if (counted !== undefined) return counted;
   const users = asked.kinds.map(() => 0);
   const walk = createWalk(asked);
   const close = (): void => {

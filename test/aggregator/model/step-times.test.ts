@@ -222,6 +222,30 @@ describe("times of steps", () => {
     expect(await ask(12)).toEqual([1, 1]);
   });
 
+  it("are of every project, however many there are", async () => {
+    await replay([]);
+    const question = { steps: ["view", "cart"], users: "all", entry: "first", order: "any" } as const;
+    const ask = () =>
+      answered({
+        ...question,
+        steps: [...question.steps],
+        windowMs: dayMs,
+        from: streamsFrom,
+        to: streamsTo,
+      });
+    for (const projects of [60, 70]) {
+      await store.sql`
+        insert into step_times (type, day, project_id, is_identified, events, firsts, others)
+        select type, ${new Date(streamsFrom)}::timestamptz::date, 'project-' || n, true, 1,
+          array[(1::bigint << 27) | at], '{}'
+        from generate_series(1, ${projects}::int) as n
+        cross join (values ('view', 1000), ('cart', 2000)) as did (type, at)
+        where n % 2 = 0 or type = 'view'`;
+      expect(await ask()).toEqual([projects, projects / 2]);
+      await store.sql`truncate step_times`;
+    }
+  });
+
   it("are joined while they come in many small pieces, and a day of many lies in several", async () => {
     const each = (at: number): Happened => ({
       at: streamsFrom + at,
